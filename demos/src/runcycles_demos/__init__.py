@@ -1,0 +1,1 @@
+"""Demonstrations that check their own claims and need no API key."""
