@@ -2,11 +2,10 @@
 
 import ast
 import sys
-from collections.abc import Iterator
 
 import pytest
 
-from tests.repo.tree import name_of, python_files
+from tests.repo.tree import imports, name_of, python_files
 
 CORE = "packages/core/src/runcycles/"
 PURE = ("types", "scopes", "errors", "actions", "ops", "ledger")
@@ -18,16 +17,6 @@ OUTSIDE_WORLD = {
     *("json", "pickle"),  # replies are opaque bytes
     "logging",
 }
-
-
-def imports(source: str) -> Iterator[tuple[int, str]]:
-    """The line and the dotted name of everything a module imports, `from` included."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            package = "." * node.level + (node.module or "")
-            yield from ((node.lineno, f"{package}.{alias.name}") for alias in node.names)
 
 
 def is_pure_import(imported: str) -> bool:

@@ -4,6 +4,7 @@ The tree is walked rather than asked of git, so that the rules hold in an unpack
 for a file that nobody has added yet. What `.gitignore` leaves out is left out here.
 """
 
+import ast
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -67,3 +68,13 @@ def text_of(path: Path) -> str | None:
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
+
+
+def imports(source: str) -> Iterator[tuple[int, str]]:
+    """The line and the dotted name of everything a module imports, `from` included."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = "." * node.level + (node.module or "")
+            yield from ((node.lineno, f"{package}.{alias.name}") for alias in node.names)
