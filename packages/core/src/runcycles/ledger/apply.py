@@ -1,0 +1,218 @@
+"""An op becomes a transition: which records it may touch, and the rule that decides it.
+
+This is the one way into the ledger. Servers, the embedded authority and the test authority all
+ask here, so the order "tenancy, then replay, then rule" exists once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, assert_never
+
+from runcycles.ledger import rules
+from runcycles.ledger.idempotency import (
+    ASKED_FOR_MS,
+    HELD_FOR_MS,
+    RECORDED_FOR_MS,
+    Answer,
+    Keyed,
+    remember,
+    replay,
+)
+from runcycles.ledger.refusals import (
+    foreign_reservation,
+    foreign_tenant,
+    out_of_range,
+    unknown_reservation,
+)
+from runcycles.ledger.state import (
+    Key,
+    Need,
+    Outcome,
+    Refused,
+    Reservation,
+    Snapshot,
+    Transition,
+    account_key,
+    reservation_key,
+    tenant_key,
+)
+from runcycles.ops import (
+    Allowed,
+    Commit,
+    Decide,
+    Extend,
+    Extended,
+    Held,
+    Record,
+    Release,
+    Reserve,
+    Subjected,
+)
+from runcycles.scopes import lineage
+
+R = TypeVar("R")
+
+ANY_TENANT: Final = None
+"""The caller is an operator, who may settle reservations of every tenant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[R]):
+    """A transition and the records it starts from."""
+
+    footprint: tuple[Key, ...]
+    transition: Transition[Answer[R]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Generic[R]):
+    """What the shell knows about a question besides the op itself.
+
+    `tenant` is the caller's, `fingerprint` the SHA-256 of the canonical request, `encode` makes
+    the bytes that are remembered, and `fresh_id` names the record if one is made.
+    """
+
+    tenant: str | None
+    fingerprint: bytes
+    encode: Callable[[R], bytes]
+    fresh_id: str
+
+
+def plan(op: Subjected | Held, request: Request[Any]) -> Plan[Any]:
+    """The transition that decides this op for this caller."""
+    if isinstance(op, Commit | Release | Extend):
+        return Plan((reservation_key(op.reservation_id),), _within_range(_settling(op, request)))
+    if request.tenant is None:
+        raise ValueError("only a tenant can reserve, decide or record; an operator cannot")
+    return _asking(op, request, request.tenant)
+
+
+def _asking(op: Subjected, request: Request[Any], tenant: str) -> Plan[Any]:
+    """Reserve, decide, record: the scopes follow from the subject."""
+    keyed = _keyed(op, request, tenant, _ENDPOINTS[type(op)])
+    unit = (op.actual if isinstance(op, Record) else op.estimate).unit
+    accounts = tuple(account_key(tenant, scope, unit) for scope in lineage(op.subject))
+    footprint = (tenant_key(tenant), keyed.key, *accounts)
+
+    def transition(snapshot: Snapshot) -> Outcome[Answer[Any]] | Need:
+        if op.subject.tenant is not None and op.subject.tenant != tenant:
+            return Outcome(foreign_tenant(op.subject.tenant, tenant))
+        if (earlier := replay(snapshot, keyed)) is not None:
+            return earlier
+        return _ask(op, snapshot, keyed, request.fresh_id)
+
+    return Plan(footprint, _within_range(transition))
+
+
+_ENDPOINTS: Final[dict[type, str]] = {Reserve: "reserve", Decide: "decide", Record: "event"}
+
+
+def _ask(
+    op: Subjected, snapshot: Snapshot, keyed: Keyed[Any], fresh_id: str
+) -> Outcome[Answer[Any]] | Need:
+    now_ms = snapshot.now_ms
+    outcome: Outcome[Any] | Refused | Need
+    match op:
+        case Reserve(dry_run=True):
+            outcome = rules.dry_run(snapshot, op, tenant=keyed.tenant)
+            return remember(outcome, keyed, until_ms=now_ms + ASKED_FOR_MS)
+        case Reserve():
+            outcome = rules.reserve(snapshot, op, tenant=keyed.tenant, reservation_id=fresh_id)
+            return remember(
+                outcome,
+                keyed,
+                until_ms=now_ms + HELD_FOR_MS,
+                reservation_id=fresh_id,
+                lease_expires_at_ms=_lease_end(outcome),
+            )
+        case Decide():
+            outcome = rules.decide(snapshot, op, tenant=keyed.tenant)
+            return remember(outcome, keyed, until_ms=now_ms + ASKED_FOR_MS)
+        case Record():
+            outcome = rules.record(snapshot, op, tenant=keyed.tenant, event_id=fresh_id)
+            return remember(outcome, keyed, until_ms=now_ms + RECORDED_FOR_MS)
+        case _:
+            assert_never(op)
+
+
+def _settling(op: Held, request: Request[Any]) -> Transition[Answer[Any]]:
+    """Commit, release, extend: everything follows from the reservation."""
+    own = request.tenant
+
+    def transition(snapshot: Snapshot) -> Outcome[Answer[Any]] | Need:
+        reservation = snapshot.reservation(op.reservation_id)
+        if reservation is None:
+            return Outcome(unknown_reservation(op.reservation_id))
+        if own is not ANY_TENANT and own != reservation.tenant:
+            return Outcome(foreign_reservation(op.reservation_id))
+        endpoint = f"{type(op).__name__.lower()}/{op.reservation_id}"
+        keyed = _keyed(op, request, reservation.tenant, endpoint)
+        wanted = (keyed.key, tenant_key(reservation.tenant), *reservation.account_keys)
+        if missing := snapshot.missing(wanted):
+            return Need(missing)
+        if (earlier := replay(snapshot, keyed)) is not None:
+            return earlier
+        return _settle(op, snapshot, keyed, reservation)
+
+    return transition
+
+
+def _settle(
+    op: Held, snapshot: Snapshot, keyed: Keyed[Any], reservation: Reservation
+) -> Outcome[Answer[Any]] | Need:
+    outcome: Outcome[Any] | Refused | Need
+    match op:
+        case Commit():
+            outcome = rules.commit(snapshot, op, reservation)
+        case Release():
+            outcome = rules.release(snapshot, op, reservation)
+        case Extend():
+            outcome = rules.extend(snapshot, op, reservation)
+        case _:
+            assert_never(op)
+    lease_end = _lease_end(outcome)
+    return remember(
+        outcome,
+        keyed,
+        until_ms=snapshot.now_ms + HELD_FOR_MS if lease_end is None else lease_end,
+        reservation_id=reservation.reservation_id,
+        lease_expires_at_ms=lease_end,
+    )
+
+
+def expiry(reservation_id: str) -> Plan[bool]:
+    """The transition by which the sweeper gives back what an overdue reservation holds."""
+
+    def transition(snapshot: Snapshot) -> Outcome[Any] | Need:
+        reservation = snapshot.reservation(reservation_id)
+        return Outcome(False) if reservation is None else rules.expire(snapshot, reservation)
+
+    return Plan((reservation_key(reservation_id),), transition)
+
+
+def _keyed(op: Subjected | Held, request: Request[Any], tenant: str, endpoint: str) -> Keyed[Any]:
+    return Keyed(
+        tenant=tenant,
+        endpoint=endpoint,
+        idempotency_key=op.idempotency_key,
+        fingerprint=request.fingerprint,
+        encode=request.encode,
+    )
+
+
+def _lease_end(outcome: Outcome[Any] | Refused | Need) -> int | None:
+    """When the lease that an outcome grants ends, if it grants one."""
+    reply = outcome.reply if isinstance(outcome, Outcome) else None
+    return reply.expires_at_ms if isinstance(reply, Allowed | Extended) else None
+
+
+def _within_range(transition: Transition[Answer[R]]) -> Transition[Answer[R]]:
+    """Counters that would leave int64 are a refusal, not a crash."""
+
+    def guarded(snapshot: Snapshot) -> Outcome[Answer[R]] | Need:
+        try:
+            return transition(snapshot)
+        except OverflowError as problem:
+            return Outcome(out_of_range(problem))
+
+    return guarded

@@ -1,0 +1,34 @@
+"""Subject → the scopes it spends from, root first. Pure.
+
+The canonical order of the six levels is normative; a level that is not given is skipped, never
+filled in. Values are compared in lower case, because budgets are stored that way.
+"""
+
+from typing import Final
+
+from runcycles.types import Subject
+
+LEVELS: Final = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
+
+
+def lineage(subject: Subject) -> tuple[str, ...]:
+    """Every scope of a subject, root first: `("tenant:acme", "tenant:acme/agent:bot")`."""
+    path = ""
+    scopes: list[str] = []
+    for level in LEVELS:
+        value: str | None = getattr(subject, level)
+        if value:
+            path = f"{path}/{level}:{value.lower()}" if path else f"{level}:{value.lower()}"
+            scopes.append(path)
+    return tuple(scopes)
+
+
+def leaf(scope_path: str) -> str:
+    """The last segment of a scope path: `agent:bot` of `tenant:acme/agent:bot`."""
+    return scope_path.rpartition("/")[2]
+
+
+def segments(scope_path: str) -> dict[str, str]:
+    """The levels of a scope path: `{"tenant": "acme", "agent": "bot"}`."""
+    pairs = (segment.partition(":") for segment in scope_path.split("/"))
+    return {level: value for level, _, value in pairs}

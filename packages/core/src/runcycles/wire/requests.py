@@ -1,0 +1,238 @@
+"""Ops as HTTP requests, and HTTP requests as ops."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, TypeVar, cast
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from runcycles.errors import ErrorCode, InvalidRequestError, Problem
+from runcycles.ops import (
+    DEFAULT_GRACE_MS,
+    Balances,
+    Commit,
+    CommitBody,
+    Decide,
+    Extend,
+    ExtendBody,
+    GetReservation,
+    ListReservations,
+    Op,
+    Record,
+    Release,
+    ReleaseBody,
+    Reserve,
+)
+from runcycles.scopes import LEVELS
+from runcycles.types import Subject
+from runcycles.wire.adapters import adapter
+
+O = TypeVar("O", bound=Op[Any])  # noqa: E741 - an op
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an op goes: method, path, the type of its body, and the status of success."""
+
+    method: str
+    path: str
+    body: type[Any] | None = None
+    status: int = 200
+
+
+ENDPOINTS: Final[dict[type[Op[Any]], Endpoint]] = {
+    Reserve: Endpoint("POST", "/v1/reservations", Reserve),
+    Commit: Endpoint("POST", "/v1/reservations/{reservation_id}/commit", CommitBody),
+    Release: Endpoint("POST", "/v1/reservations/{reservation_id}/release", ReleaseBody),
+    Extend: Endpoint("POST", "/v1/reservations/{reservation_id}/extend", ExtendBody),
+    Decide: Endpoint("POST", "/v1/decide", Decide),
+    Record: Endpoint("POST", "/v1/events", Record, status=201),
+    ListReservations: Endpoint("GET", "/v1/reservations"),
+    GetReservation: Endpoint("GET", "/v1/reservations/{reservation_id}"),
+    Balances: Endpoint("GET", "/v1/balances"),
+}
+
+_QUERY_NAMES: Final = {"created_from": "from", "created_to": "to"}
+_SCOPE_VALUE: Final = re.compile(r"[a-zA-Z0-9_.-]+")
+_DIMENSION_NAME: Final = re.compile(r"[a-z0-9_.-]+")
+
+
+def path_of(op: Op[Any]) -> str:
+    """The path of an op, its id escaped."""
+    reservation_id = getattr(op, "reservation_id", "")
+    path = ENDPOINTS[type(op)].path
+    return path.replace("{reservation_id}", quote(reservation_id, safe=""))
+
+
+def query_of(op: Op[Any]) -> dict[str, str]:
+    """The query parameters of a reading op; what was not given is left out."""
+    given: dict[str, str] = {}
+    for field in fields(cast("Any", op)):
+        value = getattr(op, field.name)
+        if value is not None and field.name != "reservation_id":
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            given[_QUERY_NAMES.get(field.name, field.name)] = text
+    return given
+
+
+def encode_body(op: Op[Any]) -> bytes | None:
+    """The JSON body of an op; None where it has none."""
+    body = ENDPOINTS[type(op)].body
+    return None if body is None else adapter(body).dump_json(op, exclude_none=True)
+
+
+def parse_body(op_type: type[O], body: bytes, reservation_id: str = "") -> O:
+    """The op in a request body, every rule of the protocol checked.
+
+    Raises:
+        InvalidRequestError: naming the field.
+    """
+    body_type = ENDPOINTS[op_type].body
+    if body_type is None:
+        raise TypeError(f"{op_type.__name__} has no body")
+    parsed = parse_as(body_type, body)
+    if body_type is not op_type:
+        make = cast("Callable[..., O]", op_type)
+        return make(**_shallow(parsed), reservation_id=reservation_id)
+    if isinstance(parsed, Reserve | Decide | Record):
+        _check_subject(parsed.subject)
+        _check_not_blank(parsed.action.kind, "action.kind")
+        _check_not_blank(parsed.action.name, "action.name")
+    return cast("O", parsed)
+
+
+B = TypeVar("B")
+
+
+def parse_as(body_type: type[B], body: bytes) -> B:
+    """Any closed body: strict JSON, strict types, no key twice.
+
+    Raises:
+        InvalidRequestError: naming the field.
+    """
+    try:
+        json.loads(body, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise invalid("", "the body is nested too deeply") from None
+    except ValueError as problem:
+        raise invalid("", f"the body is not JSON: {problem}") from None
+    try:
+        return cast("B", adapter(body_type).validate_json(body, strict=True))
+    except ValidationError as problem:
+        raise invalid(*_first(problem)) from None
+
+
+def parse_query(op_type: type[O], query: Mapping[str, str], **path: str) -> O:
+    """The op in a query string; unknown parameters are ignored, blank ones count as absent.
+
+    Raises:
+        InvalidRequestError: naming the parameter.
+    """
+    given: dict[str, Any] = dict(path)
+    for field in fields(cast("Any", op_type)):
+        text = query.get(_QUERY_NAMES.get(field.name, field.name))
+        if text is not None and (text.strip() or field.name in {"status", "sort_by", "sort_dir"}):
+            given[field.name] = text
+    try:
+        return cast("O", adapter(op_type).validate_python(given))
+    except ValidationError as problem:
+        name, reason = _first(problem)
+        raise invalid(_QUERY_NAMES.get(name, name), reason) from None
+
+
+def fingerprint(op: Op[Any]) -> bytes:
+    """SHA-256 of the canonical request: equal requests have equal ones, whatever their spelling.
+
+    An absent optional differs from its default, except `dry_run` and `grace_period_ms`.
+    """
+    if isinstance(op, Reserve) and (op.dry_run is False or op.grace_period_ms == DEFAULT_GRACE_MS):
+        grace = None if op.grace_period_ms == DEFAULT_GRACE_MS else op.grace_period_ms
+        op = replace(op, dry_run=op.dry_run or None, grace_period_ms=grace)
+    body = encode_body(op) or b""
+    if _has_free_maps(op):
+        body = json.dumps(_canonical(json.loads(body)), sort_keys=True).encode()
+    return hashlib.sha256(body).digest()
+
+
+def invalid(field: str, reason: str) -> InvalidRequestError:
+    """A 400 that names the field."""
+    where = f"{field}: " if field else ""
+    return InvalidRequestError(
+        Problem(
+            status=400,
+            error_code=ErrorCode.INVALID_REQUEST,
+            message=f"Validation failed: {where}{reason}",
+            details={"field": field} if field else {},
+        )
+    )
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _shallow(body: Any) -> dict[str, Any]:
+    return {field.name: getattr(body, field.name) for field in fields(body)}
+
+
+def _first(problem: ValidationError) -> tuple[str, str]:
+    """Where and what the first complaint is."""
+    error = problem.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(str(part) for part in error["loc"])
+    unknown = error["type"] == "unexpected_keyword_argument"
+    return where, "this key is not known here" if unknown else error["msg"]
+
+
+def _check_subject(subject: Subject) -> None:
+    given = [(level, value) for level in LEVELS if (value := getattr(subject, level)) is not None]
+    if not given:
+        raise invalid("subject", f"give at least one of {', '.join(LEVELS)}")
+    for level, value in given:
+        if not _SCOPE_VALUE.fullmatch(value):
+            raise invalid(f"subject.{level}", "use letters, digits, '_', '.' and '-' only")
+    for name in subject.dimensions or ():
+        if not _DIMENSION_NAME.fullmatch(name):
+            raise invalid(
+                f"subject.dimensions.{name}", "name it with a-z, digits, '_', '.' and '-' only"
+            )
+
+
+def _check_not_blank(value: str, field: str) -> None:
+    if not value.strip():
+        raise invalid(field, "must not be blank")
+
+
+def _has_free_maps(op: Any) -> bool:
+    """Whether an op carries objects whose key order the types do not fix."""
+    subject = getattr(op, "subject", None)
+    return bool(
+        getattr(op, "metadata", None)
+        or (subject is not None and subject.dimensions)
+        or getattr(getattr(op, "metrics", None), "custom", None)
+    )
+
+
+def _canonical(value: Any) -> Any:
+    """JSON values with one spelling each: 1.0 is 1 (RFC 8785), key order comes with the dump."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {key: _canonical(item) for key, item in value.items()}
+        case list():
+            return [_canonical(item) for item in value]
+        case _:
+            return value
