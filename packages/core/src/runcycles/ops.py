@@ -4,11 +4,13 @@ An op is a value: flows yield them, transports carry them, the ledger decides th
 are exactly those of the protocol's request bodies.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from annotated_types import Ge, Le, MaxLen, MinLen
 
+from runcycles.errors import ErrorCode, ReasonCode
 from runcycles.types import (
     CLOSED,
     Action,
@@ -79,6 +81,44 @@ class Denied:
 
 
 Decision = Allowed | Denied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The ledger's no: nothing changed. `reason` is set where a dry run would answer DENY."""
+
+    code: ErrorCode
+    message: str
+    reason: ReasonCode | None = None
+    scope: str | None = None
+    requested: Amount | None = None
+    remaining: int | None = None
+    suggested_fix: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_denial(self, affected_scopes: tuple[str, ...]) -> Denied:
+        """The same no as an answer to a question that holds nothing."""
+        reason = self.reason or self.code
+        return Denied(
+            reason_code=reason,
+            message=self.message,
+            affected_scopes=affected_scopes,
+            scope_path=affected_scopes[-1],
+            requested=self.requested,
+            detail=self.deny_detail,
+        )
+
+    @property
+    def deny_detail(self) -> DenyDetail | None:
+        """The protocol's account of a denial; other refusals have none."""
+        if self.reason is None:
+            return None
+        return DenyDetail(
+            reason_code=self.reason,
+            blocked_by_scope=self.scope,
+            suggested_fix=self.suggested_fix,
+            budget_remaining=self.remaining,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

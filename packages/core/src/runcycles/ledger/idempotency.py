@@ -13,11 +13,11 @@ from runcycles.ledger.state import (
     Key,
     Need,
     Outcome,
-    Refused,
     Remembered,
     Snapshot,
     reservation_key,
 )
+from runcycles.ops import Refused
 from runcycles.types import ReservationStatus
 
 DAY_MS: Final = 86_400_000

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runcycles.errors import ErrorCode
-from runcycles.ledger.state import Account, Refused
+from runcycles.ledger.state import Account
+from runcycles.ops import Refused
 from runcycles.types import OveragePolicy
 
 

@@ -5,7 +5,8 @@ the order of `ReasonCode`, so a frozen leaf is named even where the root is exha
 """
 
 from runcycles.errors import ErrorCode, ReasonCode
-from runcycles.ledger.state import Account, Refused, Reservation, Tenant
+from runcycles.ledger.state import Account, Reservation, Tenant
+from runcycles.ops import Refused
 from runcycles.types import Amount, BudgetStatus, TenantStatus, Unit
 
 

@@ -5,18 +5,15 @@ asserts its own invariants, so a broken one cannot be made by a rule nor read fr
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from runcycles.errors import ErrorCode, ReasonCode
-from runcycles.ops import Denied
 from runcycles.types import (
     INT64_MAX,
     INT64_MIN,
     Action,
     Amount,
     BudgetStatus,
-    DenyDetail,
     Metadata,
     OveragePolicy,
     ReservationStatus,
@@ -292,44 +289,6 @@ class Need:
     """A rule's answer when its snapshot does not hold enough: load these and ask again."""
 
     keys: tuple[Key, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """A rule's no: nothing changed. `reason` is set where a dry run would answer DENY."""
-
-    code: ErrorCode
-    message: str
-    reason: ReasonCode | None = None
-    scope: str | None = None
-    requested: Amount | None = None
-    remaining: int | None = None
-    suggested_fix: str | None = None
-    details: Mapping[str, Any] = field(default_factory=dict)
-
-    def as_denial(self, affected_scopes: tuple[str, ...]) -> Denied:
-        """The same no as an answer to a question that holds nothing."""
-        reason = self.reason or self.code
-        return Denied(
-            reason_code=reason,
-            message=self.message,
-            affected_scopes=affected_scopes,
-            scope_path=affected_scopes[-1],
-            requested=self.requested,
-            detail=self.deny_detail,
-        )
-
-    @property
-    def deny_detail(self) -> DenyDetail | None:
-        """The protocol's account of a denial; other refusals have none."""
-        if self.reason is None:
-            return None
-        return DenyDetail(
-            reason_code=self.reason,
-            blocked_by_scope=self.scope,
-            suggested_fix=self.suggested_fix,
-            budget_remaining=self.remaining,
-        )
 
 
 Transition = Callable[[Snapshot], Outcome[T] | Need]

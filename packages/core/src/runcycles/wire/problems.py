@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from runcycles.errors import Problem
-from runcycles.ledger.state import Refused
+from runcycles.ops import Refused
 from runcycles.types import DenyDetail
 from runcycles.wire.adapters import adapter
 from runcycles.wire.codes import rule_of
