@@ -1,0 +1,58 @@
+"""The authority: a question comes in, a transition runs in the store, an answer goes out.
+
+An imperative shell with no rules of its own. HTTP and the embedded authority both ask here.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from runcycles import wire
+from runcycles.ids import new_id
+from runcycles.ledger.apply import Request, plan
+from runcycles.ledger.idempotency import Answered, Replayed
+from runcycles.ops import Held, Refused, Subjected
+from runcycles_server.stores.base import Store
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[R]):
+    """The bytes of an answer; `value` is its typed form, absent where it was remembered."""
+
+    raw: bytes
+    value: R | None = None
+
+
+class Authority:
+    """Decides for every tenant of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def ask(
+        self, op: Subjected | Held, *, tenant: str | None, extended: bool = False
+    ) -> Reply[Any]:
+        """The answer to a question that goes through the ledger, durable when it returns.
+
+        `tenant` is the caller's; None is an operator. `extended` callers get `deny_detail`.
+
+        Raises:
+            CyclesProtocolError: the ledger's refusal.
+        """
+        op_type = type(op)
+        request = Request[Any](
+            tenant=tenant,
+            fingerprint=wire.fingerprint(op),
+            encode=lambda reply: wire.encode_reply(op_type, reply, extended=extended),
+            fresh_id=new_id(),
+        )
+        planned = plan(op, request)
+        answer = await self.store.transact(planned.footprint, planned.transition)
+        match answer:
+            case Answered(value, raw):
+                return Reply(raw, value)
+            case Replayed(raw, remaining_ttl_ms):
+                return Reply(wire.with_remaining_ttl(raw, remaining_ttl_ms))
+            case Refused():
+                raise wire.error_for(op, wire.problem_of(answer))

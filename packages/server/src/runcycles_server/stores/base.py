@@ -1,0 +1,130 @@
+"""What a store promises. The ledger's rules trust every sentence here.
+
+A store keeps records under keys and runs transitions; it knows no rule about money.
+
+**Atomic.** `transact` runs one transition on one consistent snapshot and keeps all of its
+changes or none. Two transitions never see each other half done.
+
+**Durable before the answer.** `transact` returns only when the changes would survive a crash of
+the process and of the machine. (`memory:` promises nothing beyond the life of the process.)
+
+**Pure transitions.** A store may call a transition several times, on fresh snapshots, and keeps
+only the last outcome. When a transition answers `Need`, the store loads those keys into the
+same snapshot and calls again, at most `MAX_NEEDS` times.
+
+**A transition that raises fails alone.** Its changes are dropped, whoever shares its batch is not
+touched, and the exception reaches its caller.
+
+**A commit that fails, fails everyone in it.** Nothing of the batch is kept, each caller gets a
+`StoreError`, and repeating the request with its key is safe. After an error while syncing to
+disk the store refuses all writes until it is opened again: what the disk holds is then unknown.
+
+**One clock.** `now_ms` never goes back, within a process and across restarts; it is the only time a
+rule knows.
+
+Driver exceptions never leave a store; they become `StoreError` and its kinds.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from runcycles.ledger.state import Account, Key, Reservation, Tenant, Transition
+from runcycles.types import ReservationStatus
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """An inclusive range of epoch ms; None is open."""
+
+    lowest: int | None = None
+    highest: int | None = None
+
+    def holds(self, moment_ms: int | None) -> bool:
+        """Whether a moment lies inside; a missing moment lies only in the wholly open window."""
+        if self.lowest is None and self.highest is None:
+            return True
+        if moment_ms is None or (self.lowest is not None and moment_ms < self.lowest):
+            return False
+        return self.highest is None or moment_ms <= self.highest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationQuery:
+    """Which reservations, in which order, after which one.
+
+    `segments` are whole scope segments (`{"agent": "bot"}`) that the scope path must hold.
+    `sort_by` is a column of the protocol; ties are broken by id, ascending. `after` is the
+    (sort value, id) of the last row of the previous page.
+    """
+
+    tenant: str
+    idempotency_key: str | None = None
+    status: ReservationStatus | None = None
+    segments: Mapping[str, str] = field(default_factory=dict)
+    created: Window = field(default_factory=Window)
+    expires: Window = field(default_factory=Window)
+    finalized: Window = field(default_factory=Window)
+    sort_by: str = "created_at_ms"
+    descending: bool = True
+    after: tuple[str | int, str] | None = None
+    limit: int = 50
+
+
+class Store(Protocol):
+    """Keeps records; the module's text is the contract."""
+
+    async def start(self) -> None:
+        """Open what must be open, in the event loop that will use it.
+
+        Raises:
+            StoreError: with a sentence that says what to do; nothing was changed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what waits and let go of everything; later calls raise `StoreError`."""
+        ...
+
+    def now_ms(self) -> int:
+        """This moment, in epoch ms."""
+        ...
+
+    async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
+        """Run the transition on a snapshot of at least its footprint and keep its outcome."""
+        ...
+
+    async def get(self, key: Key) -> Any:
+        """The record under a key, or None."""
+        ...
+
+    async def accounts(
+        self, tenant: str | None, segments: Mapping[str, str] | None = None
+    ) -> list[Account]:
+        """The accounts of a tenant (None: of all) whose scope holds all segments, by scope."""
+        ...
+
+    async def tenants(self) -> list[Tenant]:
+        """Every tenant, by id."""
+        ...
+
+    async def reservations(self, query: ReservationQuery) -> list[Reservation]:
+        """At most `limit` reservations that match, in the order asked for."""
+        ...
+
+    async def due(self, limit: int) -> list[str]:
+        """Ids of ACTIVE reservations whose grace is over, the longest overdue first."""
+        ...
+
+    async def purge(self, limit: int) -> int:
+        """Forget up to `limit` records whose retention is over; how many were forgotten.
+
+        Replies go at their own time; finished reservations 30 days after their end.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Raise `StoreError` if the store cannot take writes now (asked by `/readyz`)."""
+        ...
