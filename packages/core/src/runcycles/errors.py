@@ -26,6 +26,7 @@ CyclesError                           everything we raise on purpose
 │   └── SettlementRefusedError        a commit was understood and refused; the result is kept
 ├── CyclesTransportError              no answer; asking again with the same key is safe
 ├── SpendNotRecordedError             the call ran, its commit has not arrived yet
+├── UnknownPriceError                 nobody knows what the model costs; the call must not run
 ├── StoreError                        the store cannot do what was asked
 │   ├── StoreBusyError                another process holds it, or it is overloaded
 │   ├── MigrationNeededError          the database was written by another version
@@ -326,6 +327,20 @@ class SpendNotRecordedError(CyclesError):
         self.reservation_id = reservation_id
         self.actual = actual
         self.result = result
+
+
+class UnknownPriceError(CyclesError):
+    """Nobody knows what the model costs; the call must not run."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"no price is known for the model {model!r}; give PriceBook a price for it or an "
+            "amount as unknown_price, or install runcycles[prices]"
+        )
+        self.model = model
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.model,))
 
 
 class StoreError(CyclesError):
