@@ -11,6 +11,7 @@ from runcycles.ids import new_id
 from runcycles.ledger.apply import Request, plan
 from runcycles.ledger.idempotency import Answered, Replayed
 from runcycles.ops import Held, Refused, Subjected
+from runcycles_server.reads import Read, read
 from runcycles_server.stores.base import Store
 
 R = TypeVar("R")
@@ -56,3 +57,12 @@ class Authority:
                 return Reply(wire.with_remaining_ttl(raw, remaining_ttl_ms))
             case Refused():
                 raise wire.error_for(op, wire.problem_of(answer))
+
+    async def read(self, op: Read, *, tenant: str | None) -> Reply[Any]:
+        """The answer to a question that changes nothing.
+
+        Raises:
+            CyclesProtocolError: naming the parameter, or why this caller may not see it.
+        """
+        value = await read(self.store, op, tenant)
+        return Reply(wire.encode_reply(type(op), value), value)

@@ -1,1 +1,7 @@
 """Where an authority keeps its records; `base` is the contract, one module a store."""
+
+from runcycles_server.stores.base import Store
+from runcycles_server.stores.opening import open_store
+from runcycles_server.stores.queries import ReservationQuery, Window
+
+__all__ = ["ReservationQuery", "Store", "Window", "open_store"]

@@ -26,51 +26,13 @@ Driver exceptions never leave a store; they become `StoreError` and its kinds.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from runcycles.ledger.state import Account, Key, Reservation, Tenant, Transition
-from runcycles.types import ReservationStatus
+from runcycles_server.records import ApiKey
+from runcycles_server.stores.queries import ReservationQuery
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """An inclusive range of epoch ms; None is open."""
-
-    lowest: int | None = None
-    highest: int | None = None
-
-    def holds(self, moment_ms: int | None) -> bool:
-        """Whether a moment lies inside; a missing moment lies only in the wholly open window."""
-        if self.lowest is None and self.highest is None:
-            return True
-        if moment_ms is None or (self.lowest is not None and moment_ms < self.lowest):
-            return False
-        return self.highest is None or moment_ms <= self.highest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReservationQuery:
-    """Which reservations, in which order, after which one.
-
-    `segments` are whole scope segments (`{"agent": "bot"}`) that the scope path must hold.
-    `sort_by` is a column of the protocol; ties are broken by id, ascending. `after` is the
-    (sort value, id) of the last row of the previous page.
-    """
-
-    tenant: str
-    idempotency_key: str | None = None
-    status: ReservationStatus | None = None
-    segments: Mapping[str, str] = field(default_factory=dict)
-    created: Window = field(default_factory=Window)
-    expires: Window = field(default_factory=Window)
-    finalized: Window = field(default_factory=Window)
-    sort_by: str = "created_at_ms"
-    descending: bool = True
-    after: tuple[str | int, str] | None = None
-    limit: int = 50
 
 
 class Store(Protocol):
@@ -108,6 +70,10 @@ class Store(Protocol):
 
     async def tenants(self) -> list[Tenant]:
         """Every tenant, by id."""
+        ...
+
+    async def api_keys(self, tenant: str | None) -> list[ApiKey]:
+        """The API keys of a tenant (None: of all), by id."""
         ...
 
     async def reservations(self, query: ReservationQuery) -> list[Reservation]:

@@ -1,0 +1,116 @@
+"""The memory store: core's dict store behind the contract of `base`.
+
+For tests, trials and the embedded authority. It never suspends, so a caller without an event loop
+can step it, and it forgets everything when the process ends.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from runcycles.ledger.idempotency import HELD_FOR_MS
+from runcycles.ledger.memory import DictStore
+from runcycles.ledger.state import (
+    Account,
+    Key,
+    Remembered,
+    Reservation,
+    Tenant,
+    Transition,
+    reply_key,
+)
+from runcycles_server.records import ApiKey
+from runcycles_server.stores.queries import SORTS, ReservationQuery, ended_at_ms, holds_segments
+
+T = TypeVar("T")
+
+
+class MemoryStore:
+    """Keeps records in a dict."""
+
+    def __init__(self, clock_ms: Callable[[], int]) -> None:
+        self._dict = DictStore(clock_ms)
+
+    async def start(self) -> None:
+        """Nothing to open."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def check(self) -> None:
+        """Memory takes writes as long as the process lives."""
+
+    def now_ms(self) -> int:
+        """This moment, in epoch ms."""
+        return self._dict.now_ms()
+
+    async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
+        """Run the transition on the records of its footprint and keep its outcome."""
+        return self._dict.transact(footprint, transition)
+
+    async def get(self, key: Key) -> Any:
+        """The record under a key, or None."""
+        return self._dict.records.get(key)
+
+    async def accounts(
+        self, tenant: str | None, segments: Mapping[str, str] | None = None
+    ) -> list[Account]:
+        """The accounts of a tenant (None: of all) whose scope holds all segments, by scope."""
+        found = (
+            account
+            for account in self._dict.of_kind(Account)
+            if tenant in (None, account.tenant) and holds_segments(account.scope, segments or {})
+        )
+        return sorted(found, key=lambda account: (account.scope, account.unit, account.tenant))
+
+    async def tenants(self) -> list[Tenant]:
+        """Every tenant, by id."""
+        return sorted(self._dict.of_kind(Tenant), key=lambda tenant: tenant.tenant_id)
+
+    async def api_keys(self, tenant: str | None) -> list[ApiKey]:
+        """The API keys of a tenant (None: of all), by id."""
+        found = (key for key in self._dict.of_kind(ApiKey) if tenant in (None, key.tenant_id))
+        return sorted(found, key=lambda key: key.key_id)
+
+    async def reservations(self, query: ReservationQuery) -> list[Reservation]:
+        """At most `limit` reservations that match, in the order asked for."""
+        found = sorted(self._matching(query), key=lambda row: row.reservation_id)
+        found.sort(key=SORTS[query.sort_by], reverse=query.descending)
+        return [row for row in found if query.follows(row)][: query.limit]
+
+    async def due(self, limit: int) -> list[str]:
+        """Ids of ACTIVE reservations whose grace is over, the longest overdue first."""
+        now_ms = self.now_ms()
+        overdue = [
+            row
+            for row in self._dict.of_kind(Reservation)
+            if ended_at_ms(row) is None and row.settles_until_ms < now_ms
+        ]
+        overdue.sort(key=lambda row: row.settles_until_ms)
+        return [row.reservation_id for row in overdue[:limit]]
+
+    async def purge(self, limit: int) -> int:
+        """Forget up to `limit` records whose retention is over; how many were forgotten."""
+        over = list(self._over())[:limit]
+        for key in over:
+            del self._dict.records[key]
+        return len(over)
+
+    def _over(self) -> Iterator[Key]:
+        """The keys of the records whose retention is over."""
+        now_ms = self.now_ms()
+        for reply in self._dict.of_kind(Remembered):
+            if reply.expires_at_ms <= now_ms:
+                yield reply.key
+        for row in self._dict.of_kind(Reservation):
+            ended = ended_at_ms(row)
+            if ended is not None and ended + HELD_FOR_MS <= now_ms:
+                yield row.key
+
+    def _matching(self, query: ReservationQuery) -> Iterator[Reservation]:
+        if query.idempotency_key is None:
+            return (row for row in self._dict.of_kind(Reservation) if query.matches(row))
+        reply = self._dict.records.get(reply_key(query.tenant, "reserve", query.idempotency_key))
+        found = (
+            None if reply is None else self._dict.records.get(("reservation", reply.reservation_id))
+        )
+        return iter([found] if found is not None and query.matches(found) else [])

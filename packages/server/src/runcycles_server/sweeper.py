@@ -1,0 +1,116 @@
+"""Gives back what overdue reservations hold, and forgets what was kept long enough.
+
+Work comes in bounded batches with a pause for everybody else in between, so a large backlog never
+stands in the way of a decision.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from runcycles.errors import StoreError
+from runcycles.ledger.apply import Plan, expiry
+from runcycles.ledger.state import Key, Need, Outcome, Record, Snapshot
+from runcycles_server.stores.base import Store
+
+INTERVAL_S: Final = 5.0
+"""The pace of the reference server; an overdue hold blocks its budget no longer than this."""
+EXPIRE_BATCH: Final = 200
+"""Expiries decided together, in one commit of the store."""
+PURGE_BATCH: Final = 500
+"""Records forgotten in one commit of the store."""
+MAX_BATCHES: Final = 50
+"""Batches of each kind in one sweep; what is left waits for the next."""
+
+R = TypeVar("R")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """What one sweep did."""
+
+    expired: int = 0
+    purged: int = 0
+
+
+def together(plans: Sequence[Plan[R]]) -> Plan[list[R]]:
+    """Several transitions as one, and so in one commit; each sees what those before it changed."""
+    footprint = tuple(key for plan in plans for key in plan.footprint)
+
+    def transition(snapshot: Snapshot) -> Outcome[Any] | Need:
+        seen = dict(snapshot.records)
+        changed: dict[Key, Record] = {}
+        replies: list[R] = []
+        needed: list[Key] = []
+        for plan in plans:
+            outcome = plan.transition(Snapshot(snapshot.now_ms, seen))
+            if isinstance(outcome, Need):
+                needed.extend(outcome.keys)
+                continue
+            replies.append(outcome.reply)
+            changes = {record.key: record for record in outcome.changes}
+            changed.update(changes)
+            seen.update(changes)
+        return Need(tuple(needed)) if needed else Outcome(replies, tuple(changed.values()))
+
+    return Plan(footprint, transition)
+
+
+class Sweeper:
+    """Sweeps one store, every `interval_s` seconds once started."""
+
+    def __init__(self, store: Store, *, interval_s: float = INTERVAL_S) -> None:
+        self._store = store
+        self._interval_s = interval_s
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Sweep from now on, in the running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="sweeper")
+
+    async def stop(self) -> None:
+        """Let the current batch finish, then sweep no more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+
+    async def sweep_once(self) -> Swept:
+        """Expire and purge what is due now.
+
+        Raises:
+            StoreError: where the store fails; what was swept before that stays swept.
+        """
+        return Swept(expired=await self._expire(), purged=await self._purge())
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.sweep_once()
+            except StoreError:
+                log.exception("the sweep failed; trying again in %s s", self._interval_s)
+            await asyncio.sleep(self._interval_s)
+
+    async def _expire(self) -> int:
+        expired = 0
+        for _ in range(MAX_BATCHES):
+            overdue = await self._store.due(EXPIRE_BATCH)
+            if overdue:
+                plan = together([expiry(reservation_id) for reservation_id in overdue])
+                expired += sum(await self._store.transact(plan.footprint, plan.transition))
+            if len(overdue) < EXPIRE_BATCH:
+                break
+        return expired
+
+    async def _purge(self) -> int:
+        purged = 0
+        for _ in range(MAX_BATCHES):
+            forgotten = await self._store.purge(PURGE_BATCH)
+            purged += forgotten
+            if forgotten < PURGE_BATCH:
+                break
+        return purged
