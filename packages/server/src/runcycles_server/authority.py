@@ -42,7 +42,7 @@ class Authority:
             CyclesProtocolError: the ledger's refusal.
         """
         op_type = type(op)
-        request = Request[Any](
+        request: Request[Any] = Request(
             tenant=tenant,
             fingerprint=wire.fingerprint(op),
             encode=lambda reply: wire.encode_reply(op_type, reply, extended=extended),
