@@ -61,7 +61,7 @@ class Plan(Generic[R]):
     """A transition and the records it starts from."""
 
     footprint: tuple[Key, ...]
-    transition: Transition[Answer[R]]
+    transition: Transition[R]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Request(Generic[R]):
     fresh_id: str
 
 
-def plan(op: Subjected | Held, request: Request[Any]) -> Plan[Any]:
+def plan(op: Subjected | Held, request: Request[Any]) -> Plan[Answer[Any]]:
     """The transition that decides this op for this caller."""
     if isinstance(op, Commit | Release | Extend):
         return Plan((reservation_key(op.reservation_id),), _within_range(_settling(op, request)))
@@ -87,7 +87,7 @@ def plan(op: Subjected | Held, request: Request[Any]) -> Plan[Any]:
     return _asking(op, request, request.tenant)
 
 
-def _asking(op: Subjected, request: Request[Any], tenant: str) -> Plan[Any]:
+def _asking(op: Subjected, request: Request[Any], tenant: str) -> Plan[Answer[Any]]:
     """Reserve, decide, record: the scopes follow from the subject."""
     keyed = _keyed(op, request, tenant, _ENDPOINTS[type(op)])
     unit = (op.actual if isinstance(op, Record) else op.estimate).unit
