@@ -1,0 +1,427 @@
+"""The ledger a second time, as plainly as it can be said, to audit the real one.
+
+It shares no code with what it audits. Nothing is counted up: a budget is what the operator gave,
+and what is held, spent or owed is summed over the list of everything that ever happened. Answers
+are the protocol's JSON bodies as dicts, or a `Refusal`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+LEVELS = ["tenant", "workspace", "app", "workflow", "agent", "toolset"]
+UNITS = ["USD_MICROCENTS", "TOKENS", "CREDITS", "RISK_POINTS"]
+DAY = 24 * 60 * 60 * 1000
+LARGEST = 9223372036854775807
+
+BudgetKey = tuple[str, str, str]  # whose, which scope, which unit
+Body = dict[str, Any]
+
+
+class Refusal(NamedTuple):
+    code: str
+    reason: str | None = None  # where a dry run would be told DENY
+    scope: str | None = None
+    remaining: int | None = None
+
+
+Reply = Body | Refusal
+
+
+class NaiveLedger:
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.tenants: dict[str, dict[str, Any]] = {}
+        self.budgets: dict[BudgetKey, dict[str, Any]] = {}
+        self.happened: list[tuple[BudgetKey, str, int]] = []  # "spent" or "debt" grew by so much
+        self.holds: dict[str, dict[str, Any]] = {}
+        self.memory: dict[tuple[str, str, str], dict[str, Any]] = {}
+
+    # --- what can be seen ---
+
+    def total(self, key: BudgetKey, what: str) -> int:
+        return sum(
+            amount for budget, kind, amount in self.happened if (budget, kind) == (key, what)
+        )
+
+    def reserved(self, key: BudgetKey) -> int:
+        return sum(
+            hold["amount"]
+            for hold in self.holds.values()
+            if hold["status"] == "ACTIVE" and key in hold["budgets"]
+        )
+
+    def remaining(self, key: BudgetKey) -> int:
+        given: int = self.budgets[key]["allocated"]
+        return given - self.total(key, "spent") - self.reserved(key) - self.total(key, "debt")
+
+    def over_limit(self, key: BudgetKey) -> bool:
+        budget = self.budgets[key]
+        return bool(budget["flag"] or self.total(key, "debt") > budget["limit"])
+
+    def balances(self, keys: list[BudgetKey]) -> list[Body]:
+        return [self.balance(key) for key in keys if key in self.budgets]
+
+    def balance(self, key: BudgetKey) -> Body:
+        _, scope, unit = key
+
+        def money(amount: int) -> Body:
+            return {"unit": unit, "amount": amount}
+
+        body: Body = {
+            "scope": scope.split("/")[-1],
+            "scope_path": scope,
+            "remaining": money(self.remaining(key)),
+            "reserved": money(self.reserved(key)),
+            "spent": money(self.total(key, "spent")),
+            "allocated": money(self.budgets[key]["allocated"]),
+        }
+        if self.total(key, "debt") > 0:
+            body["debt"] = money(self.total(key, "debt"))
+        if self.budgets[key]["limit"] > 0:
+            body["overdraft_limit"] = money(self.budgets[key]["limit"])
+        if self.over_limit(key):
+            body["is_over_limit"] = True
+        return body
+
+    def numbers(self, key: BudgetKey) -> Body:
+        budget = self.budgets[key]
+        return {
+            "allocated": budget["allocated"],
+            "spent": self.total(key, "spent"),
+            "reserved": self.reserved(key),
+            "debt": self.total(key, "debt"),
+            "limit": budget["limit"],
+            "flag": budget["flag"],
+            "status": budget["status"],
+        }
+
+    # --- what operators do ---
+
+    def open(self, key: BudgetKey, allocated: int, limit: int, policy: str | None) -> None:
+        self.budgets[key] = {"allocated": allocated, "limit": limit, "policy": policy}
+        self.budgets[key] |= {"flag": False, "status": "ACTIVE"}
+
+    def held(self, key: BudgetKey) -> bool:
+        return any(h["status"] == "ACTIVE" and key in h["budgets"] for h in self.holds.values())
+
+    def delete(self, key: BudgetKey) -> None:
+        del self.budgets[key]
+        self.happened = [entry for entry in self.happened if entry[0] != key]
+
+    def fund(self, key: BudgetKey, amount: int) -> Refusal | None:
+        budget = self.budgets[key]
+        if budget["status"] != "ACTIVE":
+            return Refusal("BUDGET_" + budget["status"], None, key[1])
+        if budget["allocated"] + amount > LARGEST:
+            return Refusal("INVALID_REQUEST")
+        budget["allocated"] += amount
+        budget["flag"] = self.total(key, "debt") > budget["limit"]
+        return None
+
+    def sweep(self) -> int:
+        overdue = [
+            hold
+            for hold in self.holds.values()
+            if hold["status"] == "ACTIVE" and self.now > hold["expires"] + hold["grace"]
+        ]
+        for hold in overdue:
+            hold["status"] = "EXPIRED"
+        return len(overdue)
+
+    # --- questions about something new; `new_id` names the record if one is made ---
+
+    def reserve(self, caller: str, ask: Body, new_id: str) -> Reply:
+        again = self._again(caller, "reserve", ask, ask["subject"].get("tenant", caller))
+        if again is not None:
+            return again
+        found, scopes = self._may(caller, ask), scopes_of(ask["subject"])
+        if isinstance(found, Refusal):
+            if not ask.get("dry_run") or found.reason is None:
+                return found
+            denial = _deny(found, scopes) | {"scope_path": scopes[-1]}
+            return self._keep(caller, "reserve", ask, DAY, denial)
+        body: Body = {"decision": "ALLOW", "affected_scopes": scopes, "scope_path": scopes[-1]}
+        body["reserved"] = ask["estimate"]
+        if ask.get("dry_run"):
+            body["balances"] = self.balances(found)
+            return self._keep(caller, "reserve", ask, DAY, body)
+        config = self.tenants.get(caller, {})
+        ttl = min(ask.get("ttl_ms") or config.get("ttl", 60_000), config.get("max_ttl", 3_600_000))
+        self.holds[new_id] = {
+            "status": "ACTIVE",
+            "tenant": caller,
+            "scope": scopes[-1],
+            "budgets": found,
+            "unit": ask["estimate"]["unit"],
+            "amount": ask["estimate"]["amount"],
+            "policy": self._overage(caller, found, ask),
+            "expires": self.now + ttl,
+            "grace": ask.get("grace_period_ms", 5000),
+            "extensions_left": config.get("extensions", 10),
+        }
+        body["reservation_id"] = new_id
+        body["expires_at_ms"] = self.now + ttl
+        body["remaining_ttl_ms"] = ttl
+        body["balances"] = self.balances(found)
+        return self._keep(caller, "reserve", ask, 30 * DAY, body, lease=(new_id, self.now + ttl))
+
+    def decide(self, caller: str, ask: Body) -> Reply:
+        again = self._again(caller, "decide", ask, ask["subject"].get("tenant", caller))
+        if again is not None:
+            return again
+        found, scopes = self._may(caller, ask), scopes_of(ask["subject"])
+        if not isinstance(found, Refusal):
+            body: Body = {"decision": "ALLOW", "affected_scopes": scopes}
+        elif found.reason is not None:
+            body = _deny(found, scopes)
+        else:
+            return found
+        return self._keep(caller, "decide", ask, DAY, body)
+
+    def event(self, caller: str, ask: Body, new_id: str) -> Reply:
+        again = self._again(caller, "event", ask, ask["subject"].get("tenant", caller))
+        if again is not None:
+            return again
+        refusal = self._tenant_says(caller)
+        if refusal is not None:
+            return refusal
+        found = self._budgets(caller, ask["subject"], ask["actual"]["unit"])
+        if isinstance(found, Refusal):
+            return found
+        amount, policy = ask["actual"]["amount"], self._overage(caller, found, ask)
+        refusal = self._obstacle(found, "BUDGET_FROZEN", lambda key: self._is(key, "FROZEN"))
+        refusal = refusal or self._obstacle(
+            found, "BUDGET_CLOSED", lambda key: self._is(key, "CLOSED")
+        )
+        if policy == "REJECT":
+            refusal = refusal or self._obstacle(
+                found, "BUDGET_EXCEEDED", lambda key: self.remaining(key) < amount
+            )
+        if refusal is not None:
+            return refusal
+        charged = self._charge(found, amount, policy)
+        if isinstance(charged, Refusal):
+            return charged
+        body: Body = {"status": "APPLIED", "event_id": new_id, "balances": self.balances(found)}
+        if charged < amount:
+            body["charged"] = {"unit": ask["actual"]["unit"], "amount": charged}
+        return self._keep(caller, "event", ask, 7 * DAY, body)
+
+    # --- questions about a reservation ---
+
+    def commit(self, caller: str, hold_id: str, ask: Body) -> Reply:
+        again = self._again_held(caller, "commit", hold_id, ask)
+        if again is not None:
+            return again
+        hold, actual = self.holds[hold_id], ask["actual"]
+        if hold["status"] == "ACTIVE" and actual["unit"] != hold["unit"]:
+            return Refusal("UNIT_MISMATCH")
+        if (refusal := self._too_late(hold, hold["grace"])) is not None:
+            return refusal
+        extra = actual["amount"] - hold["amount"]
+        if extra > 0 and hold["policy"] == "REJECT":
+            return Refusal("BUDGET_EXCEEDED", None, hold["scope"])
+        alive = [key for key in hold["budgets"] if key in self.budgets]
+        if extra > 0:
+            more = self._charge(alive, extra, hold["policy"])
+            if isinstance(more, Refusal):
+                return more
+            self._write(alive, "spent", hold["amount"])
+            charged = hold["amount"] + more
+        else:
+            self._write(alive, "spent", actual["amount"])
+            charged = actual["amount"]
+        hold["status"] = "COMMITTED"
+        body: Body = {"status": "COMMITTED", "charged": {"unit": hold["unit"], "amount": charged}}
+        if charged < hold["amount"]:
+            body["released"] = {"unit": hold["unit"], "amount": hold["amount"] - charged}
+        body["balances"] = self.balances(alive)
+        return self._keep(hold["tenant"], "commit " + hold_id, ask, 30 * DAY, body)
+
+    def release(self, caller: str, hold_id: str, ask: Body) -> Reply:
+        again = self._again_held(caller, "release", hold_id, ask)
+        if again is not None:
+            return again
+        hold = self.holds[hold_id]
+        if (refusal := self._too_late(hold, hold["grace"])) is not None:
+            return refusal
+        hold["status"] = "RELEASED"
+        body: Body = {
+            "status": "RELEASED",
+            "released": {"unit": hold["unit"], "amount": hold["amount"]},
+            "balances": self.balances(hold["budgets"]),
+        }
+        return self._keep(hold["tenant"], "release " + hold_id, ask, 30 * DAY, body)
+
+    def extend(self, caller: str, hold_id: str, ask: Body) -> Reply:
+        again = self._again_held(caller, "extend", hold_id, ask)
+        if again is not None:
+            return again
+        hold = self.holds[hold_id]
+        if (refusal := self._too_late(hold, 0)) is not None:
+            return refusal
+        if hold["extensions_left"] == 0:
+            return Refusal("MAX_EXTENSIONS_EXCEEDED")
+        hold["extensions_left"] -= 1
+        hold["expires"] += ask["extend_by_ms"]
+        left = hold["expires"] - self.now
+        body: Body = {
+            "status": "ACTIVE",
+            "expires_at_ms": hold["expires"],
+            "remaining_ttl_ms": left,
+            "balances": self.balances(hold["budgets"]),
+        }
+        lease = (hold_id, hold["expires"])
+        return self._keep(hold["tenant"], "extend " + hold_id, ask, left, body, lease=lease)
+
+    def _too_late(self, hold: Body, grace: int) -> Refusal | None:
+        if hold["status"] in ("COMMITTED", "RELEASED"):
+            return Refusal("RESERVATION_FINALIZED")
+        if hold["status"] == "EXPIRED" or self.now > hold["expires"] + grace:
+            return Refusal("RESERVATION_EXPIRED")
+        return None
+
+    # --- the rules that several questions share ---
+
+    def _tenant_says(self, tenant: str, *, starts: bool = False) -> Refusal | None:
+        status = self.tenants.get(tenant, {}).get("status", "ACTIVE")
+        if status == "CLOSED":
+            return Refusal("TENANT_CLOSED", "TENANT_CLOSED", "tenant:" + tenant)
+        if status not in ("ACTIVE", "SUSPENDED"):
+            return Refusal("INTERNAL_ERROR")
+        if status == "SUSPENDED" and starts:
+            return Refusal("FORBIDDEN", "TENANT_SUSPENDED", "tenant:" + tenant)
+        return None
+
+    def _budgets(self, tenant: str, subject: Body, unit: str) -> list[BudgetKey] | Refusal:
+        scopes = scopes_of(subject)
+        found = [(tenant, scope, unit) for scope in scopes if (tenant, scope, unit) in self.budgets]
+        if found:
+            return found
+        for scope in scopes:
+            if any((tenant, scope, other) in self.budgets for other in UNITS):
+                return Refusal("UNIT_MISMATCH", None, scope)
+        return Refusal("NOT_FOUND", "BUDGET_NOT_FOUND", scopes[-1])
+
+    def _may(self, caller: str, ask: Body) -> list[BudgetKey] | Refusal:
+        """The budgets that a question has to pass, all of them passed, or why not."""
+        refusal = self._tenant_says(caller, starts=True)
+        if refusal is not None:
+            return refusal
+        found = self._budgets(caller, ask["subject"], ask["estimate"]["unit"])
+        if isinstance(found, Refusal):
+            return found
+        amount = ask["estimate"]["amount"]
+        return (
+            self._obstacle(found, "BUDGET_FROZEN", lambda key: self._is(key, "FROZEN"))
+            or self._obstacle(found, "BUDGET_CLOSED", lambda key: self._is(key, "CLOSED"))
+            or self._obstacle(found, "OVERDRAFT_LIMIT_EXCEEDED", self.over_limit)
+            or self._obstacle(
+                found,
+                "DEBT_OUTSTANDING",
+                lambda key: self.total(key, "debt") > 0 and self.budgets[key]["limit"] == 0,
+            )
+            or self._obstacle(found, "BUDGET_EXCEEDED", lambda key: self.remaining(key) < amount)
+            or found
+        )
+
+    def _obstacle(
+        self, keys: list[BudgetKey], code: str, stands_in_the_way: Callable[[BudgetKey], bool]
+    ) -> Refusal | None:
+        for key in keys:
+            if stands_in_the_way(key):
+                return Refusal(code, code, key[1], self.remaining(key))
+        return None
+
+    def _is(self, key: BudgetKey, status: str) -> bool:
+        return bool(self.budgets[key]["status"] == status)
+
+    def _overage(self, tenant: str, found: list[BudgetKey], ask: Body) -> str:
+        """The request decides, else the deepest budget with an opinion, else the tenant."""
+        of_the_budgets = [self.budgets[key]["policy"] for key in reversed(found)]
+        of_the_tenant = self.tenants.get(tenant, {}).get("policy")
+        opinions = [ask.get("overage_policy"), *of_the_budgets, of_the_tenant]
+        return next((str(each) for each in opinions if each is not None), "ALLOW_IF_AVAILABLE")
+
+    def _charge(self, keys: list[BudgetKey], wanted: int, policy: str) -> int | Refusal:
+        """Take an amount out of what remains of every budget alike; how much could be taken."""
+        can = {key: max(self.remaining(key), 0) for key in keys}
+        lacking = [key for key in keys if self.remaining(key) < wanted]
+        overdraws = policy == "ALLOW_WITH_OVERDRAFT"
+        stops = [k for k in lacking if not overdraws or self.budgets[k]["limit"] == 0]
+        taken = min([wanted, *(can[key] for key in stops)])
+        for key in keys:
+            gap = taken - can[key]
+            owed = self.total(key, "debt") + gap
+            if gap > 0 and owed > self.budgets[key]["limit"]:
+                return Refusal("OVERDRAFT_LIMIT_EXCEEDED", None, key[1])
+        for key in keys:
+            self._write([key], "spent", min(taken, can[key]))
+            self._write([key], "debt", taken - min(taken, can[key]))
+            if taken < wanted and key in stops:
+                self.budgets[key]["flag"] = True
+        return taken
+
+    def _write(self, keys: list[BudgetKey], what: str, amount: int) -> None:
+        self.happened += [(key, what, amount) for key in keys]
+
+    # --- the same question again ---
+
+    def _again_held(self, caller: str, verb: str, hold_id: str, ask: Body) -> Reply | None:
+        hold = self.holds.get(hold_id)
+        if hold is None:
+            return Refusal("NOT_FOUND")
+        again = self._again(caller, f"{verb} {hold_id}", ask, hold["tenant"])
+        return self._tenant_says(caller) if again is None else again
+
+    def _again(self, caller: str, where: str, ask: Body, owner: str) -> Reply | None:
+        if caller != owner:
+            return Refusal("FORBIDDEN")
+        old = self.memory.get((caller, where, ask["idempotency_key"]))
+        if old is None or self.now >= old["until"]:
+            return None
+        if old["asked"] != _plain(ask):
+            return Refusal("IDEMPOTENCY_MISMATCH")
+        body = dict(old["body"])
+        if old["lease"] is not None:
+            hold_id, end = old["lease"]
+            still_held = self.holds[hold_id]["status"] == "ACTIVE"
+            body["remaining_ttl_ms"] = max(end - self.now, 0) if still_held else 0
+        return body
+
+    def _keep(
+        self,
+        tenant: str,
+        where: str,
+        ask: Body,
+        how_long: int,
+        body: Body,
+        *,
+        lease: tuple[str, int] | None = None,
+    ) -> Body:
+        kept = {"body": body, "asked": _plain(ask), "until": self.now + how_long, "lease": lease}
+        self.memory[(tenant, where, ask["idempotency_key"])] = kept
+        return body
+
+
+def scopes_of(subject: Body) -> list[str]:
+    parts = [f"{level}:{subject[level].lower()}" for level in LEVELS if level in subject]
+    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+
+
+def _plain(ask: Body) -> Body:
+    """A request without the two defaults that may be said or left out."""
+    defaults = {"dry_run": False, "grace_period_ms": 5000}
+    return {name: value for name, value in ask.items() if defaults.get(name) != value}
+
+
+def _deny(refusal: Refusal, scopes: list[str]) -> Body:
+    detail: Body = {"reason_code": refusal.reason, "blocked_by_scope": refusal.scope}
+    if refusal.remaining is not None:
+        detail["budget_remaining"] = refusal.remaining
+    return {
+        "decision": "DENY",
+        "affected_scopes": scopes,
+        "reason_code": refusal.reason,
+        "deny_detail": detail,
+    }
