@@ -1,0 +1,174 @@
+"""One request on its way through: what is known about it so far, and the way to answer it.
+
+The hot path pays for every object and every header list made here, so there is one object per
+request, made of slots, and the headers that never change are made once.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Final
+
+from starlette.types import Receive, Scope, Send
+
+from runcycles import wire
+from runcycles.errors import Problem
+from runcycles_server.http.correlation import given_trace_id
+from runcycles_server.http.problems import body_too_large, wrong_media_type
+
+Header = tuple[bytes, bytes]
+
+MAX_BODY_BYTES: Final = 1 << 20
+"""No request of the protocol comes near 1 MiB; what is larger is refused before it is read."""
+
+_JSON: Final = (b"content-type", b"application/json")
+_CLOSE: Final = (b"connection", b"close")
+
+
+class ClientGoneError(Exception):
+    """The client hung up before its request was complete; nobody is left to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an endpoint replies."""
+
+    status: int
+    body: bytes
+    headers: tuple[Header, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks. Without a tenant it is the operator, or anybody where no key is needed."""
+
+    tenant: str | None = None
+    key_id: str | None = None
+
+
+_NOBODY_YET: Final = Caller()
+
+
+class Exchange:
+    """One request and its answer."""
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "_unread",
+        "caller",
+        "decision",
+        "error_code",
+        "headers",
+        "reason",
+        "request_id",
+        "reservation_id",
+        "scope",
+        "standing",
+        "started",
+        "status",
+        "template",
+        "trace_id",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.started = perf_counter()
+        self.scope = scope
+        self._receive = receive
+        self._send = send
+        self._unread = True
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        random = os.urandom(32).hex()
+        self.request_id = random[:32]
+        self.trace_id = given_trace_id(self.headers) or random[32:]
+        self.standing: list[Header] = []
+        """Headers that every answer carries from now on, refusals included."""
+        self.caller = _NOBODY_YET
+        self.template: str | None = None
+        self.status: int | None = None
+        self.decision: str | None = None
+        self.reason: str | None = None
+        self.error_code: str | None = None
+        self.reservation_id: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The path as the client wrote it, decoded."""
+        path: str = self.scope["path"]
+        return path
+
+    def path_parameter(self, name: str) -> str:
+        """A parameter of the endpoint's path; empty where it has none of that name."""
+        value: str = self.scope["path_params"].get(name, "")
+        return value
+
+    def text_header(self, name: bytes) -> str | None:
+        """A header as text."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    async def json_body(self) -> bytes:
+        """The whole body, if it says it is JSON and is not too large.
+
+        Raises:
+            CyclesProtocolError: 415 or 413, without reading more than the limit.
+            ClientGoneError: the client hung up.
+        """
+        media_type = self.headers.get(b"content-type", b"application/json")
+        if media_type.partition(b";")[0].strip().lower() != b"application/json":
+            raise wrong_media_type(media_type.decode("latin-1"))
+        if self._declared_bytes() > MAX_BODY_BYTES:
+            raise body_too_large(MAX_BODY_BYTES)
+        body = bytearray()
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY_BYTES:
+                raise body_too_large(MAX_BODY_BYTES)
+            more = message.get("more_body", False)
+        self._unread = False
+        return bytes(body)
+
+    async def answer(self, answer: Answer) -> None:
+        """Send the answer."""
+        body = answer.body
+        headers = [
+            _JSON,
+            (b"content-length", b"%d" % len(body)),
+            (b"x-request-id", self.request_id.encode()),
+            (b"x-cycles-trace-id", self.trace_id.encode()),
+            *self.standing,
+            *answer.headers,
+        ]
+        if self._unread and self._leaves_much_unread():
+            headers.append(_CLOSE)
+        self.status = answer.status
+        await self._send(
+            {"type": "http.response.start", "status": answer.status, "headers": headers}
+        )
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def refuse(self, problem: Problem, headers: Iterable[Header] = ()) -> None:
+        """Send a refusal in the error envelope."""
+        self.error_code = problem.error_code
+        self.reason = problem.reason_code
+        body = wire.encode_problem(problem, request_id=self.request_id, trace_id=self.trace_id)
+        await self.answer(Answer(problem.status, body, tuple(headers)))
+
+    def decided(self, reply: Any) -> None:
+        """Keep what the access log says about the answer."""
+        self.decision = getattr(reply, "decision", None)
+        self.reason = getattr(reply, "reason_code", None)
+        self.reservation_id = getattr(reply, "reservation_id", None) or self.reservation_id
+
+    def _declared_bytes(self) -> int:
+        declared = self.headers.get(b"content-length", b"0")
+        return int(declared) if declared.isdigit() else 0
+
+    def _leaves_much_unread(self) -> bool:
+        """Whether so much of the body may still come that the connection is better closed."""
+        return b"transfer-encoding" in self.headers or self._declared_bytes() > MAX_BODY_BYTES

@@ -1,0 +1,57 @@
+"""The ways in which HTTP itself says no, in the protocol's error envelope.
+
+What the ledger refuses arrives as an exception that already carries its problem; only what the
+ledger never sees is worded here.
+"""
+
+from runcycles import wire
+from runcycles.errors import CyclesProtocolError, ErrorCode, Problem
+
+
+def refusal(code: ErrorCode, message: str, *, status: int | None = None) -> CyclesProtocolError:
+    """The error to raise for a code; `status` only where HTTP has a finer one than the table."""
+    problem = Problem(status=status or wire.rule_of(code).status, error_code=code, message=message)
+    return wire.error_for(None, problem)
+
+
+def unknown_path(path: str) -> CyclesProtocolError:
+    """Nothing is served under this path."""
+    return refusal(ErrorCode.NOT_FOUND, f"There is nothing at {path}")
+
+
+def wrong_method(method: str, path: str, allowed: str) -> CyclesProtocolError:
+    """The path exists, the method does not."""
+    return refusal(ErrorCode.INVALID_REQUEST, f"{path} takes {allowed}, not {method}", status=405)
+
+
+def body_too_large(limit: int) -> CyclesProtocolError:
+    """The body is, or says it will be, larger than any request of the protocol."""
+    return refusal(
+        ErrorCode.INVALID_REQUEST, f"The body is larger than {limit:,} bytes", status=413
+    )
+
+
+def wrong_media_type(given: str) -> CyclesProtocolError:
+    """The body says it is something other than JSON."""
+    return refusal(
+        ErrorCode.INVALID_REQUEST,
+        f"The body must be application/json; the Content-Type header says {given}",
+        status=415,
+    )
+
+
+def store_failed() -> Problem:
+    """The store could not answer; what it said is in the server's log, not in the reply."""
+    return refusal(
+        ErrorCode.INTERNAL_ERROR,
+        "The store could not do this now and nothing was changed; "
+        "asking again with the same key is safe",
+    ).problem
+
+
+def unexpected() -> Problem:
+    """A defect. The log has its traceback under the request id."""
+    return refusal(
+        ErrorCode.INTERNAL_ERROR,
+        "The server failed on this request; its log has more under the request id",
+    ).problem

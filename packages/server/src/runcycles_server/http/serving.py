@@ -1,0 +1,197 @@
+"""One server process: a socket, a store, the application, and an orderly end.
+
+One worker and one event loop, because the store's writer lives on it. On SIGTERM or SIGINT no new
+connection is taken, what is being answered is answered, and only then the store is closed.
+"""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import uvicorn
+
+from runcycles_server.authority import Authority
+from runcycles_server.governance.admin_key import AdminKey, admin_key
+from runcycles_server.governance.operator import Operator
+from runcycles_server.http.access_log import AccessLog
+from runcycles_server.http.app import App
+from runcycles_server.http.auth import Gate
+from runcycles_server.http.endpoint import Service
+from runcycles_server.http.routes import ENDPOINTS
+from runcycles_server.settings import Settings, StartError
+from runcycles_server.stores import open_store
+from runcycles_server.sweeper import Sweeper
+
+BACKLOG: Final = 2048
+KEEP_ALIVE_S: Final = 75
+"""Idle connections are cheap; clients that pause between calls should not have to reconnect."""
+GRACE_S: Final = 30
+"""How long what is being answered may take to finish once the server is told to stop."""
+_GC_THRESHOLDS: Final = (50_000, 50, 100)
+"""Collections of a heap that hardly holds a cycle cost more in latency than they free."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What a started server has to say: where it is, and how to govern it."""
+
+    base_url: str
+    admin_key: AdminKey
+    operator: Operator
+    stop: Callable[[], None]
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A bound socket, so that a port in use is noticed before anything is opened.
+
+    Raises:
+        StartError: where the address cannot be used.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as problem:
+        raise StartError(f"{host} is no address of this machine: {problem}") from problem
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except (OSError, OverflowError) as problem:
+        listener.close()
+        raise StartError(f"cannot listen on {host}:{port}: {problem}") from problem
+    return listener
+
+
+def base_url_of(listener: socket.socket) -> str:
+    """The URL under which a socket is reached from this machine."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only compared
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """uvicorn, stopped in our order; its own would end the process before the store is closed."""
+
+    def __init__(self, app: App, on_started: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take connections, then say so."""
+        await super().startup(sockets)
+        self._on_started()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Turn the first signal into an orderly end; a second SIGINT ends it at once."""
+        loop = asyncio.get_running_loop()
+        caught: list[signal.Signals] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Outside the main thread nobody may listen to signals, and nobody sends any.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self.handle_exit, number, None)
+                caught.append(number)
+        try:
+            yield
+        finally:
+            for number in caught:
+                loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[App, AdminKey, Operator]]:
+    """The application over its store, swept in the background, closed at the end.
+
+    Raises:
+        StartError, StoreError: with a sentence that says what to do.
+    """
+    store = open_store(settings.store)
+    await store.start()
+    try:
+        key = await admin_key(store, settings.admin_key)
+        operator = Operator(store)
+        app = App(
+            ENDPOINTS,
+            Service(Authority(store), operator),
+            Gate(store, admin_digest=key.digest),
+            AccessLog() if settings.access_log else None,
+        )
+        sweeper = Sweeper(store)
+        sweeper.start()
+        try:
+            yield app, key, operator
+        finally:
+            await sweeper.stop()
+    finally:
+        await store.close()
+
+
+async def _nothing(_running: "Running") -> None:
+    """Nothing to do before the first request."""
+
+
+async def serve(
+    settings: Settings,
+    *,
+    on_started: Callable[[Running], None],
+    prepare: Callable[[Running], Awaitable[None]] = _nothing,
+) -> None:
+    """Serve until told to stop; `prepare` runs on the open store before the first request.
+
+    Raises:
+        StartError, StoreError: it could not start; the sentence says why.
+    """
+    with contextlib.closing(listening_socket(settings.host, settings.port)) as listener:
+        async with opened(settings) as (app, key, operator):
+            server = Server(app, lambda: on_started(running))
+            running = Running(
+                base_url=base_url_of(listener),
+                admin_key=key,
+                operator=operator,
+                stop=lambda: server.handle_exit(signal.SIGTERM, None),
+            )
+            await prepare(running)
+            _spare_the_collector()
+            await server.serve(sockets=[listener])
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run in the fastest event loop there is."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - it has no Windows build
+    except ImportError:  # pragma: no cover - only on Windows
+        return None
+    return uvloop.new_event_loop
+
+
+def _spare_the_collector() -> None:
+    """What was made at the start lives as long as the process; do not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
