@@ -1,0 +1,88 @@
+"""The `cycles` command: what belongs to all of its parts.
+
+Whatever goes wrong ends in one sentence on standard error: exit code 2 where the command was given
+something wrong, 1 where the world was not as it should be. A traceback means a defect of ours.
+"""
+
+import sys
+from importlib.metadata import entry_points, version
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+
+from runcycles.errors import ConfigurationError, CyclesError
+from runcycles_server.cli.dev import dev
+from runcycles_server.cli.serve import serve
+
+PLUGINS: Final = "cycles.commands"
+"""The entry-point group whose members add commands: name → a function or a `typer.Typer`."""
+
+_COMPLAINTS: Final[Any] = typer.BadParameter.__mro__[2]
+"""Whatever the parser complains about: typer has no public name for the common kind."""
+
+
+def make_app() -> typer.Typer:
+    """The command with all its subcommands, those of installed plugins included."""
+    app = typer.Typer(
+        name="cycles",
+        help="Budgets and permissions for AI agents: run the authority, look after it.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    app.command("serve")(serve)
+    app.command("dev")(dev)
+    _add_plugins(app)
+    return app
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command and end the process."""
+    try:
+        code = make_app()(arguments, prog_name="cycles", standalone_mode=False)
+    except _COMPLAINTS as wrong:
+        sys.exit(_say(f"{wrong.format_message()} (cycles --help says more)", 2))
+    except ConfigurationError as wrong:
+        sys.exit(_say(str(wrong), 2))
+    except CyclesError as failure:
+        sys.exit(_say(str(failure), 1))
+    except typer.Abort:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(sentence: str, code: int) -> int:
+    print(f"cycles: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201 - the sentence
+    return code
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"cycles {version('runcycles-server')}")
+        raise typer.Exit
+
+
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    pass
+
+
+def _add_plugins(app: typer.Typer) -> None:
+    """Add the commands of installed packages; a broken one is named and left out."""
+    for plugin in sorted(entry_points(group=PLUGINS), key=lambda found: found.name):
+        try:
+            command = plugin.load()
+        except Exception as problem:  # noqa: BLE001 - whatever a plugin raises, ours must work
+            _say(f"the command {plugin.name} of {plugin.value} is broken: {problem!r}", 0)
+            continue
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=plugin.name)
+        else:
+            app.command(plugin.name)(command)

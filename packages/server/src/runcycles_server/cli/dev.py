@@ -1,0 +1,151 @@
+"""`cycles dev`: everything it takes to try Cycles, in one step.
+
+A server, a tenant, a key and a funded budget. What was made is written next to the store, readable
+by its owner alone, so that a restart finds tenant, budget and keys as they were.
+"""
+
+import json
+import secrets
+import sys
+from typing import Annotated
+
+import typer
+
+from runcycles.errors import CyclesProtocolError
+from runcycles.ledger.state import Account, account_key
+from runcycles.types import Amount, usd
+from runcycles_server.cli.exports import Exports
+from runcycles_server.cli.serve import Json, Port, log_problems
+from runcycles_server.governance.admin_key import ADMIN_KEY_PREFIX
+from runcycles_server.governance.bodies import BudgetCreate, KeyCreate, TenantCreate
+from runcycles_server.governance.keys import digest_of
+from runcycles_server.governance.operator import Operator
+from runcycles_server.http.access_log import access_log_to
+from runcycles_server.http.serving import Running, run
+from runcycles_server.http.serving import serve as serve_until_stopped
+from runcycles_server.records import ApiKey, api_key_key
+from runcycles_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
+
+DEFAULT_DEV_STORE = "sqlite:///cycles-dev.db"
+
+
+def dev(
+    *,
+    budget: Annotated[
+        str, typer.Option(help="What the tenant may spend: 1usd, 50000tokens, 20credits …")
+    ] = "1usd",
+    tenant: Annotated[str, typer.Option(help="The tenant to make.")] = "demo",
+    port: Port = DEFAULT_PORT,
+    store: Annotated[
+        str, typer.Option(help="Where the records are kept; memory: forgets them at the end.")
+    ] = DEFAULT_DEV_STORE,
+    access_log: Annotated[
+        str | None,
+        typer.Option(help="A file for one line of JSON per request; - is standard error."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run an authority to try things with: tenant, key and budget are made in the same step.
+
+    [bold]Examples[/bold]
+
+      cycles dev
+
+      cycles dev --budget 5usd --tenant acme
+
+      eval "$(cat cycles-dev.db.env)"   # in another terminal: the client finds the server
+    """
+    amount = _amount(budget)
+    exports = Exports.beside(store)
+    admin_key = exports.known.get("CYCLES_ADMIN_KEY") or ADMIN_KEY_PREFIX + secrets.token_urlsafe(
+        32
+    )
+    settings = Settings(
+        host=DEFAULT_HOST, port=port, store=store, admin_key=admin_key, access_log=access_log
+    )
+
+    async def prepare(running: Running) -> None:
+        api_key = await _provision(running.operator, tenant, amount, exports)
+        exports.keep(
+            CYCLES_BASE_URL=running.base_url,
+            CYCLES_API_KEY=api_key,
+            CYCLES_TENANT=tenant,
+            CYCLES_ADMIN_KEY=admin_key,
+        )
+
+    def say(_running: Running) -> None:
+        typer.echo(_as_json(exports) if as_json else _as_text(exports))
+        sys.stdout.flush()
+
+    log_problems()
+    with access_log_to(settings.access_log):
+        run(serve_until_stopped(settings, on_started=say, prepare=prepare))
+
+
+async def _provision(operator: Operator, tenant: str, amount: Amount, exports: Exports) -> str:
+    """Make what is missing; the tenant's API key."""
+    await _ensure_tenant(operator, tenant)
+    await _ensure_budget(operator, tenant, amount)
+    known = exports.known.get("CYCLES_API_KEY", "")
+    kept: ApiKey | None = await operator.store.get(api_key_key(digest_of(known)))
+    if (
+        kept is not None
+        and kept.tenant_id == tenant
+        and kept.status == "ACTIVE"
+        and kept.expires_at_ms > operator.store.now_ms()
+    ):
+        return known
+    made = await operator.create_key(KeyCreate(tenant_id=tenant, name="cycles dev"))
+    return made.key_secret
+
+
+async def _ensure_tenant(operator: Operator, tenant: str) -> None:
+    try:
+        await operator.tenant(tenant)
+    except CyclesProtocolError:
+        await operator.create_tenant(TenantCreate(tenant_id=tenant, name=tenant))
+
+
+async def _ensure_budget(operator: Operator, tenant: str, amount: Amount) -> None:
+    scope = f"tenant:{tenant}"
+    found: Account | None = await operator.store.get(account_key(tenant, scope, amount.unit))
+    if found is None:
+        budget = BudgetCreate(scope=scope, unit=amount.unit, allocated=amount)
+        await operator.create_budget(budget, tenant=tenant)
+    elif found.allocated != amount.amount:
+        typer.echo(
+            f"The budget of {scope} is kept as it is: {found.allocated} {found.unit} allocated, "
+            f"{found.remaining} left. Fund it, or start on a new --store, to change it.",
+            err=True,
+        )
+
+
+def _amount(text: str) -> Amount:
+    return usd(text.removesuffix("usd"))
+
+
+def _as_json(exports: Exports) -> str:
+    known = exports.known
+    return json.dumps(
+        {
+            "base_url": known["CYCLES_BASE_URL"],
+            "api_key": known["CYCLES_API_KEY"],
+            "tenant": known["CYCLES_TENANT"],
+            "admin_key": known["CYCLES_ADMIN_KEY"],
+        }
+    )
+
+
+def _as_text(exports: Exports) -> str:
+    kept = (
+        f"They are kept in {exports.path}; in another terminal:\n\n  source {exports.path}"
+        if exports.path
+        else "In another terminal, paste them"
+    )
+    return "\n".join(
+        [
+            *exports.lines("CYCLES_BASE_URL", "CYCLES_API_KEY", "CYCLES_TENANT"),
+            "",
+            f"{kept}\n  cycles balance\n\nStop the server with Ctrl+C.",
+        ]
+    )

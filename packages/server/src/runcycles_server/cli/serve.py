@@ -1,0 +1,96 @@
+"""`cycles serve`: the authority as a service."""
+
+import json
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from runcycles_server.http.access_log import access_log_to
+from runcycles_server.http.serving import Running, run
+from runcycles_server.http.serving import serve as serve_until_stopped
+from runcycles_server.settings import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    DEFAULT_STORE,
+    STDERR,
+    Settings,
+)
+
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[
+    int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of text.")]
+
+
+def serve(
+    *,
+    host: Host = DEFAULT_HOST,
+    port: Port = DEFAULT_PORT,
+    store: Annotated[
+        str,
+        typer.Option(help="Where the records are kept: sqlite:///file.db or memory:"),
+    ] = DEFAULT_STORE,
+    admin_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="CYCLES_ADMIN_KEY",
+            show_envvar=True,
+            help="The operator's key. Without one, a key is made and shown once.",
+        ),
+    ] = None,
+    access_log: Annotated[
+        str, typer.Option(help="A file for one line of JSON per request; - is standard error.")
+    ] = STDERR,
+    as_json: Json = False,
+) -> None:
+    """Run the authority.
+
+    [bold]Examples[/bold]
+
+      cycles serve
+
+      CYCLES_ADMIN_KEY=… cycles serve --host 0.0.0.0 --store sqlite:////var/lib/cycles/budget.db
+
+      cycles serve --port 0 --json
+    """
+    settings = Settings(
+        host=host, port=port, store=store, admin_key=admin_key or None, access_log=access_log
+    )
+
+    def say(running: Running) -> None:
+        typer.echo(_as_json(running) if as_json else _as_text(running))
+        sys.stdout.flush()
+
+    log_problems()
+    with access_log_to(settings.access_log):
+        run(serve_until_stopped(settings, on_started=say))
+
+
+def log_problems() -> None:
+    """Warnings and failures of the server go to standard error."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def _as_json(running: Running) -> str:
+    said = {"base_url": running.base_url}
+    if running.admin_key.fresh is not None:
+        said["admin_key"] = running.admin_key.fresh
+    return json.dumps(said)
+
+
+def _as_text(running: Running) -> str:
+    lines = [f"cycles serves at {running.base_url}"]
+    if running.admin_key.fresh is not None:
+        lines += [
+            "",
+            "The admin key of this store, shown this once and kept only as a digest:",
+            f"  {running.admin_key.fresh}",
+        ]
+    return "\n".join(lines)
