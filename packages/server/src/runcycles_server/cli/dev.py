@@ -6,7 +6,6 @@ by its owner alone, so that a restart finds tenant, budget and keys as they were
 
 import json
 import secrets
-import sys
 from typing import Annotated
 
 import typer
@@ -15,14 +14,13 @@ from runcycles.errors import CyclesProtocolError
 from runcycles.ledger.state import Account, account_key
 from runcycles.types import Amount, usd
 from runcycles_server.cli.exports import Exports
-from runcycles_server.cli.serve import Json, Port, log_problems
+from runcycles_server.cli.process import run_server
+from runcycles_server.cli.serve import Json, Port
 from runcycles_server.governance.admin_key import ADMIN_KEY_PREFIX
 from runcycles_server.governance.bodies import BudgetCreate, KeyCreate, TenantCreate
 from runcycles_server.governance.keys import digest_of
 from runcycles_server.governance.operator import Operator
-from runcycles_server.http.access_log import access_log_to
-from runcycles_server.http.serving import Running, run
-from runcycles_server.http.serving import serve as serve_until_stopped
+from runcycles_server.http.serving import Running
 from runcycles_server.records import ApiKey, api_key_key
 from runcycles_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 
@@ -73,13 +71,10 @@ def dev(
             CYCLES_ADMIN_KEY=admin_key,
         )
 
-    def say(_running: Running) -> None:
-        typer.echo(_as_json(exports) if as_json else _as_text(exports))
-        sys.stdout.flush()
+    def announce(_running: Running) -> str:
+        return _as_json(exports) if as_json else _as_text(exports)
 
-    log_problems()
-    with access_log_to(settings.access_log):
-        run(serve_until_stopped(settings, on_started=say, prepare=prepare))
+    run_server(settings, announce=announce, prepare=prepare)
 
 
 async def _provision(operator: Operator, tenant: str, amount: Amount, exports: Exports) -> str:

@@ -1,15 +1,12 @@
 """`cycles serve`: the authority as a service."""
 
 import json
-import logging
-import sys
 from typing import Annotated
 
 import typer
 
-from runcycles_server.http.access_log import access_log_to
-from runcycles_server.http.serving import Running, run
-from runcycles_server.http.serving import serve as serve_until_stopped
+from runcycles_server.cli.process import run_server
+from runcycles_server.http.serving import Running
 from runcycles_server.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -60,22 +57,7 @@ def serve(
         host=host, port=port, store=store, admin_key=admin_key or None, access_log=access_log
     )
 
-    def say(running: Running) -> None:
-        typer.echo(_as_json(running) if as_json else _as_text(running))
-        sys.stdout.flush()
-
-    log_problems()
-    with access_log_to(settings.access_log):
-        run(serve_until_stopped(settings, on_started=say))
-
-
-def log_problems() -> None:
-    """Warnings and failures of the server go to standard error."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    run_server(settings, announce=_as_json if as_json else _as_text)
 
 
 def _as_json(running: Running) -> str:

@@ -40,6 +40,20 @@ def wrong_media_type(given: str) -> CyclesProtocolError:
     )
 
 
+def head_too_large(limit: int) -> CyclesProtocolError:
+    """The request line and its headers are larger than any client of the protocol sends."""
+    return refusal(
+        ErrorCode.INVALID_REQUEST,
+        f"The request line and headers are larger than {limit:,} bytes",
+        status=431,
+    )
+
+
+def not_http() -> CyclesProtocolError:
+    """The bytes are no HTTP request."""
+    return refusal(ErrorCode.INVALID_REQUEST, "This is not an HTTP/1.1 request")
+
+
 def store_failed() -> Problem:
     """The store could not answer; what it said is in the server's log, not in the reply."""
     return refusal(

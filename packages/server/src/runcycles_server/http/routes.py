@@ -23,7 +23,7 @@ from runcycles.ops import (
 from runcycles.wire.replies import REPLY_BODIES
 from runcycles_server.governance import bodies
 from runcycles_server.governance.permissions import Permission
-from runcycles_server.http import operators, server
+from runcycles_server.http import openapi, operators, server
 from runcycles_server.http.endpoint import Access, Endpoint, Plane
 from runcycles_server.http.runtime import asks, reads
 
@@ -73,7 +73,7 @@ def _runtime(
     )
 
 
-ENDPOINTS: Final = (
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     _runtime(
         Reserve,
         "createReservation",
@@ -270,5 +270,15 @@ ENDPOINTS: Final = (
         permission=None,
         success=server.Health,
         handler=server.is_ready,
+    ),
+    Endpoint(
+        operation="describe",
+        summary="This document",
+        method="GET",
+        path="/openapi.json",
+        plane=Plane.SERVER,
+        access=Access.PUBLIC,
+        permission=None,
+        handler=openapi.describes(lambda: ENDPOINTS),
     ),
 )

@@ -6,12 +6,11 @@ connection is taken, what is being answered is answered, and only then the store
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import uvicorn
 
@@ -21,6 +20,7 @@ from runcycles_server.governance.operator import Operator
 from runcycles_server.http.access_log import AccessLog
 from runcycles_server.http.app import App
 from runcycles_server.http.auth import Gate
+from runcycles_server.http.connection import Connection, drop_overdue
 from runcycles_server.http.endpoint import Service
 from runcycles_server.http.routes import ENDPOINTS
 from runcycles_server.settings import Settings, StartError
@@ -32,8 +32,7 @@ KEEP_ALIVE_S: Final = 75
 """Idle connections are cheap; clients that pause between calls should not have to reconnect."""
 GRACE_S: Final = 30
 """How long what is being answered may take to finish once the server is told to stop."""
-_GC_THRESHOLDS: Final = (50_000, 50, 100)
-"""Collections of a heap that hardly holds a cycle cost more in latency than they free."""
+_TICKS_PER_S: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +82,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Connection,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -101,6 +100,12 @@ class Server(uvicorn.Server):
         """Take connections, then say so."""
         await super().startup(sockets)
         self._on_started()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections once a second; say whether to stop."""
+        if counter % _TICKS_PER_S == 0:
+            drop_overdue(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -147,7 +152,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[App, AdminKey, Opera
         await store.close()
 
 
-async def _nothing(_running: "Running") -> None:
+async def nothing(_running: Running) -> None:
     """Nothing to do before the first request."""
 
 
@@ -155,7 +160,7 @@ async def serve(
     settings: Settings,
     *,
     on_started: Callable[[Running], None],
-    prepare: Callable[[Running], Awaitable[None]] = _nothing,
+    prepare: Callable[[Running], Awaitable[None]] = nothing,
 ) -> None:
     """Serve until told to stop; `prepare` runs on the open store before the first request.
 
@@ -172,26 +177,4 @@ async def serve(
                 stop=lambda: server.handle_exit(signal.SIGTERM, None),
             )
             await prepare(running)
-            _spare_the_collector()
             await server.serve(sockets=[listener])
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run in the fastest event loop there is."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(main)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415 - it has no Windows build
-    except ImportError:  # pragma: no cover - only on Windows
-        return None
-    return uvloop.new_event_loop
-
-
-def _spare_the_collector() -> None:
-    """What was made at the start lives as long as the process; do not look at it again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)

@@ -1,0 +1,275 @@
+"""The OpenAPI document, made from the table of endpoints and the types behind it.
+
+Nothing is described by hand that the code already says: a row's types become schemas, its access
+becomes a security requirement, its error codes become responses. Absent members are left out of
+our answers, so no schema allows null.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from importlib.metadata import version
+from typing import Any, Final, cast
+
+from pydantic import TypeAdapter
+
+from runcycles import wire
+from runcycles.errors import ErrorCode
+from runcycles.ops import Op
+from runcycles_server.http.endpoint import Access, Endpoint, Handler, Plane, Service
+from runcycles_server.http.exchange import Answer, Exchange
+from runcycles_server.http.schema_names import PROTOCOL_NAMES
+
+Json = dict[str, Any]
+
+OPENAPI_VERSION: Final = "3.1.0"
+_REF: Final = "#/components/schemas/"
+_SECURITY: Final[dict[Access, list[Json]]] = {
+    Access.TENANT: [{"ApiKeyAuth": []}],
+    Access.ADMIN: [{"AdminKeyAuth": []}],
+    Access.EITHER: [{"ApiKeyAuth": []}, {"AdminKeyAuth": []}],
+    Access.PUBLIC: [],
+}
+_HEX_ID: Final[Json] = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_HEADERS: Final[dict[str, Json]] = {
+    "X-Request-Id": {
+        "description": "The server's id of this request; quote it when you ask about it.",
+        "required": True,
+        "schema": _HEX_ID,
+    },
+    "X-Cycles-Trace-Id": {
+        "description": "The trace the request belongs to; taken from the request if it names one.",
+        "required": True,
+        "schema": _HEX_ID,
+    },
+    "X-Cycles-Tenant": {
+        "description": "The tenant of the API key.",
+        "schema": {"type": "string"},
+    },
+    "X-RateLimit-Remaining": {
+        "description": "-1: authenticated calls are not throttled.",
+        "schema": {"type": "integer"},
+    },
+    "X-RateLimit-Reset": {
+        "description": "0: authenticated calls are not throttled.",
+        "schema": {"type": "integer"},
+    },
+}
+_ERROR: Final[Json] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["error", "message", "request_id", "trace_id"],
+    "properties": {
+        "error": {"type": "string", "enum": [str(code) for code in ErrorCode]},
+        "message": {"type": "string", "minLength": 1},
+        "request_id": _HEX_ID,
+        "trace_id": _HEX_ID,
+        "details": {"type": "object"},
+    },
+}
+
+
+def document(endpoints: Iterable[Endpoint]) -> Json:
+    """The whole document."""
+    rows = tuple(endpoints)
+    schemas, refs = _schemas(rows)
+    paths: dict[str, Json] = defaultdict(dict)
+    for row in rows:
+        paths[row.path][row.method.lower()] = _operation(row, refs)
+    return {
+        "openapi": OPENAPI_VERSION,
+        "info": {
+            "title": "Cycles authority",
+            "version": version("runcycles-server"),
+            "description": "Decides whether an AI agent's action may happen, and holds its budget.",
+        },
+        "tags": [{"name": plane.value} for plane in Plane],
+        "paths": dict(paths),
+        "components": {
+            "schemas": {**schemas, "ErrorResponse": _ERROR},
+            "headers": _HEADERS,
+            "securitySchemes": {
+                "ApiKeyAuth": {"type": "apiKey", "in": "header", "name": "X-Cycles-API-Key"},
+                "AdminKeyAuth": {"type": "apiKey", "in": "header", "name": "X-Admin-API-Key"},
+            },
+        },
+    }
+
+
+def describes(endpoints: Callable[[], Iterable[Endpoint]]) -> Handler:
+    """The handler that serves the document; it is made when first asked for."""
+    made: list[bytes] = []
+
+    async def describe(_service: Service, _exchange: Exchange) -> Answer:
+        if not made:
+            made.append(json.dumps(document(endpoints())).encode())
+        return Answer(200, made[0])
+
+    return describe
+
+
+def _operation(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
+    operation: Json = {
+        "operationId": row.operation,
+        "summary": row.summary,
+        "tags": [row.plane.value],
+        "security": _SECURITY[row.access],
+        "parameters": [*_path_parameters(row), *_query_parameters(row), *_header_parameters(row)],
+        "responses": {**_successes(row, refs), **_failures(row)},
+    }
+    if row.permission is not None:
+        operation["description"] = f"An API key needs the permission `{row.permission}`."
+    if row.body is not None:
+        operation["requestBody"] = {"required": True, "content": _content(refs[row.body])}
+    return operation
+
+
+def _successes(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
+    schema = refs[row.success] if row.success else {"type": "object"}
+    headers = _header_refs(row.access is not Access.PUBLIC)
+    return {
+        str(status): {"description": row.summary, "headers": headers, "content": _content(schema)}
+        for status in row.statuses
+    }
+
+
+def _failures(row: Endpoint) -> Json:
+    by_status: dict[int, list[ErrorCode]] = defaultdict(list)
+    for code in possible_errors(row):
+        by_status[wire.rule_of(code).status].append(code)
+    if row.body is not None:
+        by_status[413] = by_status[415] = [ErrorCode.INVALID_REQUEST]
+    return {str(status): _failure(codes) for status, codes in sorted(by_status.items())}
+
+
+def possible_errors(row: Endpoint) -> list[ErrorCode]:
+    """Every code that an endpoint can answer with: its own, and those of its access."""
+    codes = {*row.errors, ErrorCode.INTERNAL_ERROR}
+    if row.access is not Access.PUBLIC:
+        codes |= {ErrorCode.UNAUTHORIZED, ErrorCode.INVALID_REQUEST}
+    if row.access in (Access.TENANT, Access.EITHER):
+        codes |= {ErrorCode.FORBIDDEN, row.plane.forbids_with}
+    return sorted(codes, key=tuple(ErrorCode).index)
+
+
+def _failure(codes: list[ErrorCode]) -> Json:
+    schema = {
+        "allOf": [
+            {"$ref": f"{_REF}ErrorResponse"},
+            {"properties": {"error": {"enum": [str(code) for code in codes]}}},
+        ]
+    }
+    return {
+        "description": ", ".join(codes),
+        "headers": _header_refs(False),
+        "content": _content(schema),
+    }
+
+
+def _content(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+def _header_refs(authenticated: bool) -> Json:
+    return {
+        name: {"$ref": f"#/components/headers/{name}"}
+        for name, header in _HEADERS.items()
+        if authenticated or header.get("required")
+    }
+
+
+def _path_parameters(row: Endpoint) -> list[Json]:
+    schema = {"type": "string", "minLength": 1, "maxLength": 128}
+    return [
+        {"name": name, "in": "path", "required": True, "schema": schema}
+        for name in re.findall(r"{(\w+)}", row.path)
+    ]
+
+
+def _query_parameters(row: Endpoint) -> list[Json]:
+    if row.query is None:
+        return []
+    found = _tidy(TypeAdapter(row.query).json_schema())
+    definitions = {_named(name): schema for name, schema in found.get("$defs", {}).items()}
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": field in found.get("required", ()),
+            "schema": _inlined(found["properties"][field], definitions),
+        }
+        for field, name in _query_names(row.query).items()
+        if f"{{{field}}}" not in row.path
+    ]
+
+
+def _query_names(query: type[Any]) -> dict[str, str]:
+    """Field → parameter, as the wire's own spelling has it."""
+    names = [field.name for field in fields(query)]
+    if not issubclass(query, Op):
+        return {name: name for name in names}
+    asked = wire.query_of(cast("Any", query)(**dict.fromkeys(names, "")))
+    in_query = [name for name in names if name != "reservation_id"]
+    return dict(zip(in_query, asked, strict=True))
+
+
+def _inlined(schema: Json, definitions: Json) -> Json:
+    if "$ref" not in schema:
+        return schema
+    rest = {name: value for name, value in schema.items() if name != "$ref"}
+    return {**definitions[schema["$ref"].rpartition("/")[2]], **rest}
+
+
+def _header_parameters(row: Endpoint) -> list[Json]:
+    found = [
+        _optional_header("traceparent", "W3C trace context, version 00."),
+        _optional_header("X-Cycles-Trace-Id", "32 hex digits; `traceparent` wins over it."),
+    ]
+    if row.plane is Plane.RUNTIME and row.body is not None:
+        found += [
+            _optional_header("X-Idempotency-Key", "Must equal the key in the body."),
+            _optional_header("X-Cycles-Extensions", "`0.1.26`: denials say what would help."),
+        ]
+    return found
+
+
+def _optional_header(name: str, description: str) -> Json:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+def _schemas(rows: tuple[Endpoint, ...]) -> tuple[dict[str, Json], dict[type[Any], Json]]:
+    """The schemas by their names in the protocol, and where each type's is."""
+    types = {t for row in rows for t in (row.body, row.success) if t is not None}
+    inputs = [(t, "validation", TypeAdapter(t)) for t in sorted(types, key=lambda t: t.__name__)]
+    found, shared = TypeAdapter.json_schemas(cast("Any", inputs), ref_template=_REF + "{model}")
+    schemas = {_named(name): _tidy(schema) for name, schema in shared["$defs"].items()}
+    return schemas, {t: _tidy(schema) for (t, _), schema in found.items()}
+
+
+def _tidy(schema: Any) -> Any:
+    """Without null, without titles that only repeat names, and with the protocol's names."""
+    if isinstance(schema, list):
+        return [_tidy(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "anyOf" in schema:
+        options = [option for option in schema["anyOf"] if option != {"type": "null"}]
+        if len(options) == 1:
+            schema = {**options[0], **{k: v for k, v in schema.items() if k != "anyOf"}}
+    return {
+        name: _renamed(value) if name == "$ref" else _tidy(value)
+        for name, value in schema.items()
+        if not (name == "title" and isinstance(value, str))
+        and not (name == "default" and value is None)
+    }
+
+
+def _renamed(ref: str) -> str:
+    place, _, name = ref.rpartition("/")
+    return f"{place}/{_named(name)}"
+
+
+def _named(name: str) -> str:
+    return PROTOCOL_NAMES.get(name, name)

@@ -1,0 +1,35 @@
+"""What the protocol calls the types that we name after what they mean."""
+
+from typing import Final
+
+PROTOCOL_NAMES: Final = {
+    "Reserve": "ReservationCreateRequest",
+    "DecisionBody": "ReservationCreateResponse",
+    "CommitBody": "CommitRequest",
+    "Committed": "CommitResponse",
+    "ReleaseBody": "ReleaseRequest",
+    "Released": "ReleaseResponse",
+    "ExtendBody": "ReservationExtendRequest",
+    "Extended": "ReservationExtendResponse",
+    "Decide": "DecisionRequest",
+    "PreflightBody": "DecisionResponse",
+    "Record": "EventCreateRequest",
+    "Recorded": "EventCreateResponse",
+    "ReservationView": "ReservationDetail",
+    "ReservationPage": "ReservationListResponse",
+    "BalancePage": "BalanceResponse",
+    "Usage": "StandardMetrics",
+    "Unit": "UnitEnum",
+    "Verdict": "DecisionEnum",
+    "OveragePolicy": "CommitOveragePolicy",
+    "TenantCreate": "TenantCreateRequest",
+    "TenantView": "Tenant",
+    "TenantPage": "TenantListResponse",
+    "KeyCreate": "ApiKeyCreateRequest",
+    "KeyCreated": "ApiKeyCreateResponse",
+    "BudgetCreate": "BudgetCreateRequest",
+    "BudgetView": "BudgetLedger",
+    "BudgetPage": "BudgetListResponse",
+    "Fund": "BudgetFundingRequest",
+    "Funded": "BudgetFundingResponse",
+}
