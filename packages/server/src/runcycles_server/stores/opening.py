@@ -2,12 +2,18 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
 from runcycles.errors import ConfigurationError
 from runcycles_server.stores.base import Store
 from runcycles_server.stores.memory import MemoryStore
+from runcycles_server.stores.sqlite import SQLiteStore
 
-FORMS = "memory:, sqlite:///relative.db or sqlite:////absolute.db"
+MEMORY: Final = "memory:"
+SQLITE: Final = "sqlite:///"
+"""What follows is a path: `sqlite:///budget.db` is relative, `sqlite:////srv/budget.db` is not."""
+FORMS: Final = "memory:, sqlite:///relative.db or sqlite:////absolute.db"
 
 
 def wall_clock_ms() -> int:
@@ -15,12 +21,20 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def open_store(url: str, *, clock_ms: Callable[[], int] = wall_clock_ms) -> Store:
+def open_store(
+    url: str, *, clock_ms: Callable[[], int] = wall_clock_ms, threaded: bool = False
+) -> Store:
     """The store under a URL; nothing is touched before its `start`.
+
+    A `threaded` store never blocks its caller's event loop and may be shared between threads, and
+    its coroutines are driven by `stores.waiting`. A server that owns its loop is faster without.
 
     Raises:
         ConfigurationError: where the URL names no store we know.
     """
-    if url == "memory:":
+    if url == MEMORY:
         return MemoryStore(clock_ms)
-    raise ConfigurationError(f"{url!r} names no store; write {FORMS}")
+    path = url.removeprefix(SQLITE)
+    if url == path or not path or path.endswith("/"):
+        raise ConfigurationError(f"{url!r} names no store; write {FORMS}")
+    return SQLiteStore(Path(path), clock_ms=clock_ms, threaded=threaded)

@@ -1,0 +1,8 @@
+-- Forget reservations that ended before :ended_before_ms, the oldest end first.
+DELETE FROM reservations WHERE rowid IN (
+    SELECT rowid FROM reservations
+    WHERE status <> 'ACTIVE'
+        AND coalesce(finalized_at_ms, expires_at_ms + grace_ms) <= :ended_before_ms
+    ORDER BY coalesce(finalized_at_ms, expires_at_ms + grace_ms)
+    LIMIT :limit
+)

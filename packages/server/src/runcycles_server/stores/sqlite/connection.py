@@ -1,0 +1,72 @@
+"""Opening a database file: looked at first, then locked in the way its guarantees need.
+
+WAL lets lists be read while the writer writes; `synchronous=FULL` makes COMMIT wait for the disk.
+"""
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Final
+
+from runcycles.errors import StoreError
+from runcycles_server.stores.sqlite.schema import check_is_ours, migrate
+
+BUSY_S: Final = 0.25
+"""How long to wait for a foreign program that holds the file; the event loop waits with us."""
+CACHE_KIB: Final = 64 * 1024
+"""SQLite's page cache: the indexes' upper pages of some million rows."""
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The one connection that writes; its tables are up to date.
+
+    Raises:
+        StoreError: the file is not ours, or from a newer version; it was not changed.
+        sqlite3.Error: whatever else keeps it from being opened.
+    """
+    is_new = not path.exists()
+    connection = _connect(path)
+    try:
+        check_is_ours(connection, path)
+        _keep_a_write_ahead_log(connection, path)
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        if sys.platform == "darwin":  # pragma: no cover - there fsync alone does not reach the disk
+            connection.execute("PRAGMA fullfsync = ON")
+        migrate(connection)
+        if is_new:
+            _keep_name_of(path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection for lists; it sees what is committed and cannot write."""
+    connection = _connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Transactions are ours to open and close, and the store decides which thread may come near.
+    return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+
+
+def _keep_a_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreError(f"{path} lies on a file system without shared memory; choose another")
+
+
+def _keep_name_of(path: Path) -> None:
+    """A new file survives a power cut only if its folder was synced too."""
+    if os.name == "nt":  # pragma: no cover - there a folder cannot be opened, nor needs to be
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,244 @@
+"""Records as rows, and rows as records: one pair of functions a kind, in the order of its columns.
+
+Reading a row makes a record, and a record asserts its own invariants; a row that somebody bent
+does not come back as money.
+"""
+
+import json
+from itertools import accumulate
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from runcycles.ledger.state import Account, Budget, Remembered, Reservation, Tenant, TenantProfile
+from runcycles.types import (
+    Action,
+    Amount,
+    BudgetStatus,
+    OveragePolicy,
+    ReservationStatus,
+    Subject,
+    Unit,
+    Usage,
+)
+from runcycles_server.records import ApiKey, Setting
+
+Row = tuple[Any, ...]
+
+_SUBJECT: Final = TypeAdapter(Subject)
+_ACTION: Final = TypeAdapter(Action)
+_USAGE: Final = TypeAdapter(Usage)
+_BUDGET: Final = TypeAdapter(Budget)
+_PROFILE: Final = TypeAdapter(TenantProfile)
+
+
+def account_row(record: Account) -> Row:
+    """An account as a row."""
+    return (
+        record.tenant,
+        record.scope,
+        record.unit,
+        record.allocated,
+        record.spent,
+        record.reserved,
+        record.debt,
+        record.overdraft_limit,
+        record.is_over_limit,
+        record.status,
+        _dumped(_BUDGET, record.budget),
+    )
+
+
+def account_of(row: Row) -> Account:
+    """The account in a row."""
+    return Account(
+        tenant=row[0],
+        scope=row[1],
+        unit=Unit(row[2]),
+        allocated=row[3],
+        spent=row[4],
+        reserved=row[5],
+        debt=row[6],
+        overdraft_limit=row[7],
+        is_over_limit=bool(row[8]),
+        status=BudgetStatus(row[9]),
+        budget=_BUDGET.validate_json(row[10]),
+    )
+
+
+def tenant_row(record: Tenant) -> Row:
+    """A tenant as a row."""
+    return (
+        record.tenant_id,
+        record.status,
+        record.overage_policy,
+        record.default_ttl_ms,
+        record.max_ttl_ms,
+        record.max_extensions,
+        None if record.profile is None else _dumped(_PROFILE, record.profile),
+    )
+
+
+def tenant_of(row: Row) -> Tenant:
+    """The tenant in a row; its status may be damaged, the rules look at that."""
+    return Tenant(
+        tenant_id=row[0],
+        status=row[1],
+        overage_policy=OveragePolicy(row[2]),
+        default_ttl_ms=row[3],
+        max_ttl_ms=row[4],
+        max_extensions=row[5],
+        profile=None if row[6] is None else _PROFILE.validate_json(row[6]),
+    )
+
+
+def reservation_row(record: Reservation) -> Row:
+    """A reservation as a row."""
+    metrics = record.committed_metrics
+    return (
+        record.reservation_id,
+        record.tenant,
+        record.status,
+        _dumped(_SUBJECT, record.subject),
+        _dumped(_ACTION, record.action),
+        record.estimate.unit,
+        record.estimate.amount,
+        record.affected_scopes[-1],
+        "\n".join(record.budgeted_scopes),
+        record.overage_policy,
+        record.idempotency_key,
+        record.created_at_ms,
+        record.expires_at_ms,
+        record.grace_ms,
+        record.max_extensions,
+        record.extension_count,
+        record.finalized_at_ms,
+        record.charged,
+        _free(record.metadata),
+        _free(record.committed_metadata),
+        None if metrics is None else _dumped(_USAGE, metrics),
+        record.release_reason,
+    )
+
+
+def reservation_of(row: Row) -> Reservation:
+    """The reservation in a row."""
+    return Reservation(
+        reservation_id=row[0],
+        tenant=row[1],
+        status=ReservationStatus(row[2]),
+        subject=_SUBJECT.validate_json(row[3]),
+        action=_ACTION.validate_json(row[4]),
+        estimate=Amount(unit=Unit(row[5]), amount=row[6]),
+        affected_scopes=_beginnings(row[7]),
+        budgeted_scopes=tuple(row[8].split("\n")),
+        overage_policy=OveragePolicy(row[9]),
+        idempotency_key=row[10],
+        created_at_ms=row[11],
+        expires_at_ms=row[12],
+        grace_ms=row[13],
+        max_extensions=row[14],
+        extension_count=row[15],
+        finalized_at_ms=row[16],
+        charged=row[17],
+        metadata=_parsed(row[18]),
+        committed_metadata=_parsed(row[19]),
+        committed_metrics=None if row[20] is None else _USAGE.validate_json(row[20]),
+        release_reason=row[21],
+    )
+
+
+def reply_row(record: Remembered) -> Row:
+    """A remembered reply as a row."""
+    return (
+        record.tenant,
+        record.endpoint,
+        record.idempotency_key,
+        record.fingerprint,
+        record.reply,
+        record.expires_at_ms,
+        record.reservation_id,
+        record.lease_expires_at_ms,
+    )
+
+
+def reply_of(row: Row) -> Remembered:
+    """The remembered reply in a row."""
+    return Remembered(
+        tenant=row[0],
+        endpoint=row[1],
+        idempotency_key=row[2],
+        fingerprint=row[3],
+        reply=row[4],
+        expires_at_ms=row[5],
+        reservation_id=row[6],
+        lease_expires_at_ms=row[7],
+    )
+
+
+def api_key_row(record: ApiKey) -> Row:
+    """An API key as a row."""
+    return (
+        record.digest,
+        record.key_id,
+        record.tenant_id,
+        record.key_prefix,
+        record.name,
+        record.status,
+        record.created_at_ms,
+        record.expires_at_ms,
+        record.description,
+        json.dumps(record.permissions),
+        _free(record.scope_filter),
+        record.revoked_at_ms,
+        record.revoked_reason,
+        _free(record.metadata),
+    )
+
+
+def api_key_of(row: Row) -> ApiKey:
+    """The API key in a row."""
+    return ApiKey(
+        digest=row[0],
+        key_id=row[1],
+        tenant_id=row[2],
+        key_prefix=row[3],
+        name=row[4],
+        status=row[5],
+        created_at_ms=row[6],
+        expires_at_ms=row[7],
+        description=row[8],
+        permissions=tuple(json.loads(row[9])),
+        scope_filter=None if row[10] is None else tuple(json.loads(row[10])),
+        revoked_at_ms=row[11],
+        revoked_reason=row[12],
+        metadata=_parsed(row[13]),
+    )
+
+
+def setting_row(record: Setting) -> Row:
+    """A setting as a row."""
+    return (record.name, record.value)
+
+
+def setting_of(row: Row) -> Setting:
+    """The setting in a row."""
+    return Setting(name=row[0], value=row[1])
+
+
+def _dumped(adapter: TypeAdapter[Any], value: Any) -> str:
+    return adapter.dump_json(value, exclude_none=True).decode()
+
+
+def _free(value: Any) -> str | None:
+    """A JSON value of any shape as text."""
+    return None if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _parsed(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _beginnings(scope_path: str) -> tuple[str, ...]:
+    """Every scope of a path, root first: a lineage is the beginnings of its deepest scope."""
+    return tuple(accumulate(scope_path.split("/"), "{}/{}".format))

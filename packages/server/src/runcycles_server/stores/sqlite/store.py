@@ -1,0 +1,158 @@
+"""The SQLite store: one file, one process, one writer, and an answer only after the disk's.
+
+This module puts the parts together; how a batch is decided is in `batch`, when it closes in
+`writers`, what lists look like in `lists`.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from runcycles.errors import StoreError
+from runcycles.ledger.idempotency import HELD_FOR_MS
+from runcycles.ledger.state import Account, Key, Reservation, Tenant, Transition
+from runcycles_server.records import ApiKey
+from runcycles_server.stores.clock import MonotonicClock
+from runcycles_server.stores.queries import ReservationQuery
+from runcycles_server.stores.sqlite.batch import BatchRunner
+from runcycles_server.stores.sqlite.connection import open_reader, open_writer
+from runcycles_server.stores.sqlite.failures import translated
+from runcycles_server.stores.sqlite.lists import Lists
+from runcycles_server.stores.sqlite.lock import FileLock
+from runcycles_server.stores.sqlite.schema import sql_file
+from runcycles_server.stores.sqlite.writers import InlineWriter, ThreadWriter, Writer
+from runcycles_server.stores.waiting import Pending
+
+T = TypeVar("T")
+
+FORGET: Final = (sql_file("forget_replies.sql"), sql_file("forget_reservations.sql"))
+
+
+class SQLiteStore:
+    """Keeps records in one SQLite file.
+
+    `threaded` stores write in a thread of their own and may be shared between threads; what they
+    return is awaited through `stores.waiting`. Others belong to the event loop of their `start`.
+    """
+
+    def __init__(self, path: Path, *, clock_ms: Callable[[], int], threaded: bool = False) -> None:
+        self.path = path
+        self._clock_ms = clock_ms
+        self._threaded = threaded
+        self._open: _Open | None = None
+
+    async def start(self) -> None:
+        """Open the file, make or update its tables, and keep other processes out.
+
+        Raises:
+            StoreError: with a sentence that says what to do; nothing was changed.
+        """
+        self._open = _Open(self.path, self._clock_ms, threaded=self._threaded)
+
+    async def close(self) -> None:
+        """Finish what waits and let go of the file."""
+        if self._open is not None:
+            opened, self._open = self._open, None
+            await opened.writer.stop()
+            opened.release()
+
+    def now_ms(self) -> int:
+        """This moment, in epoch ms."""
+        return self._opened.clock.now_ms()
+
+    async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
+        """The transition's reply, once the batch it ran in is on the disk."""
+        return await self._opened.writer.submit(footprint, transition)
+
+    async def get(self, key: Key) -> Any:
+        """The record under a key, or None."""
+        if self._threaded:
+            return await self._listed(lambda lists: lists.get(key))
+        return self._opened.runner.get(key)
+
+    async def accounts(
+        self, tenant: str | None, segments: Mapping[str, str] | None = None
+    ) -> list[Account]:
+        """The accounts of a tenant (None: of all) whose scope holds all segments, by scope."""
+        return await self._listed(lambda lists: lists.accounts(tenant, segments or {}))
+
+    async def tenants(self) -> list[Tenant]:
+        """Every tenant, by id."""
+        return await self._listed(Lists.tenants)
+
+    async def api_keys(self, tenant: str | None) -> list[ApiKey]:
+        """The API keys of a tenant (None: of all), by id."""
+        return await self._listed(lambda lists: lists.api_keys(tenant))
+
+    async def reservations(self, query: ReservationQuery) -> list[Reservation]:
+        """At most `limit` reservations that match, in the order asked for."""
+        return await self._listed(lambda lists: lists.reservations(query))
+
+    async def due(self, limit: int) -> list[str]:
+        """Ids of ACTIVE reservations whose grace is over, the longest overdue first."""
+        now_ms = self.now_ms()
+        return await self._listed(lambda lists: lists.due(now_ms, limit))
+
+    async def purge(self, limit: int) -> int:
+        """Forget up to `limit` records whose retention is over; how many were forgotten."""
+
+        def forget(connection: sqlite3.Connection, now_ms: int) -> int:
+            forgotten = 0
+            for statement in FORGET:
+                values = {
+                    "now_ms": now_ms,
+                    "ended_before_ms": now_ms - HELD_FOR_MS,
+                    "limit": limit - forgotten,
+                }
+                forgotten += connection.execute(statement, values).rowcount
+            return forgotten
+
+        runner = self._opened.runner
+        return await self._opened.writer.call(lambda: runner.write(forget))
+
+    async def check(self) -> None:
+        """Raise `StoreError` if writes are not taken now."""
+        await self._opened.writer.call(self._opened.runner.check)
+
+    @property
+    def _opened(self) -> "_Open":
+        if self._open is None:
+            raise StoreError(f"{self.path} is not open")
+        return self._open
+
+    def _listed(self, work: Callable[[Lists], T]) -> Awaitable[T]:
+        opened = self._opened
+        future = opened.threads.submit(work, opened.lists)
+        return Pending(future) if self._threaded else asyncio.wrap_future(future)
+
+
+class _Open:
+    """What is there between `start` and `close`."""
+
+    def __init__(self, path: Path, clock_ms: Callable[[], int], *, threaded: bool) -> None:
+        self._lock = FileLock(path)
+        self._lock.acquire()
+        try:
+            self._connection = open_writer(path)
+            (highest,) = self._connection.execute("SELECT now_ms FROM clock").fetchone()
+            self.clock = MonotonicClock(clock_ms, at_least_ms=highest)
+            self._reader = open_reader(path)
+        except BaseException as problem:
+            self._lock.release()
+            if isinstance(problem, sqlite3.Error | OSError):
+                raise translated(problem, path) from problem
+            raise
+        self.runner = BatchRunner(self._connection, path, self.clock)
+        self.lists = Lists(self._reader, path)
+        self.threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cycles-lists")
+        self.writer: Writer = ThreadWriter(self.runner) if threaded else InlineWriter(self.runner)
+
+    def release(self) -> None:
+        """Close everything, the lock last."""
+        self.threads.shutdown()
+        self._reader.close()
+        self._connection.close()
+        self._lock.release()
