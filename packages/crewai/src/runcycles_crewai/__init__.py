@@ -1,0 +1,1 @@
+"""Budgets and permissions for CrewAI crews and flows, asked before each model and tool call."""

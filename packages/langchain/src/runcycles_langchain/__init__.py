@@ -1,0 +1,1 @@
+"""Budgets and permissions for LangChain and LangGraph agents, asked before each model and tool call."""

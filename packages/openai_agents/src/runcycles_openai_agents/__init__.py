@@ -1,0 +1,1 @@
+"""Budgets and permissions for the OpenAI Agents SDK, asked before each model and tool call."""
