@@ -73,7 +73,7 @@ class Audit(RuleBasedStateMachine):
         key=st.sampled_from(BUDGETS),
         what=st.sampled_from(["open", "edit", "fund", "delete"]),
         amount=st.one_of(FUNDS, FUNDS, FUNDS, st.just(2**63 - 1)),
-        limit=st.integers(0, 20),
+        limit=st.sampled_from([0, 0, 3, 20]),
         policy=POLICIES,
         status=st.sampled_from([*BudgetStatus, "ACTIVE", "ACTIVE"]),
     )

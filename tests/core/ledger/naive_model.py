@@ -56,7 +56,7 @@ class NaiveLedger:
 
     def over_limit(self, key: BudgetKey) -> bool:
         budget = self.budgets[key]
-        return bool(budget["flag"] or self.total(key, "debt") > budget["limit"])
+        return bool(budget["flag"] or 0 < budget["limit"] < self.total(key, "debt"))
 
     def balances(self, keys: list[BudgetKey]) -> list[Body]:
         return [self.balance(key) for key in keys if key in self.budgets]

@@ -1,8 +1,12 @@
 """Time-ordered ids. Keys that grow with time keep a store's indexes small and fast."""
 
 import os
+import re
 import time
-import uuid
+from hashlib import sha256
+from typing import Final
+
+_TRACE: Final = re.compile("(?!0{32})[0-9a-f]{32}")
 
 
 def new_id() -> str:
@@ -11,4 +15,14 @@ def new_id() -> str:
     value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80 | random
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def trace_of(key: str) -> str:
+    """The trace id, 32 hex digits, of what is done under an idempotency key.
+
+    Equal keys have equal traces, so that what two processes did for one intention is found in one.
+    """
+    digits = key.replace("-", "")
+    return digits if _TRACE.fullmatch(digits) else sha256(key.encode()).hexdigest()[:32]

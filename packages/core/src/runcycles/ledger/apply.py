@@ -160,7 +160,7 @@ def _settling(op: Held, request: Request[Any]) -> Transition[Answer[Any]]:
 def _settle(
     op: Held, snapshot: Snapshot, keyed: Keyed[Any], reservation: Reservation
 ) -> Outcome[Answer[Any]] | Need:
-    outcome: Outcome[Any] | Refused | Need
+    outcome: Outcome[Any] | Refused
     match op:
         case Commit():
             outcome = rules.commit(snapshot, op, reservation)

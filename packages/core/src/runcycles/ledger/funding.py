@@ -15,9 +15,9 @@ from runcycles.types import Amount, BudgetStatus
 
 def credit(account: Account, amount: Amount) -> Account | Refused:
     """Allocate more. Debt stays owed; the flag of a capped charge goes, the operator has acted."""
-    if account.status is BudgetStatus.FROZEN:
+    if account.status == BudgetStatus.FROZEN:
         return _not_open(account, ErrorCode.BUDGET_FROZEN, "frozen")
-    if account.status is BudgetStatus.CLOSED:
+    if account.status == BudgetStatus.CLOSED:
         return _not_open(account, ErrorCode.BUDGET_CLOSED, "closed")
     if amount.unit is not account.unit:
         return Refused(

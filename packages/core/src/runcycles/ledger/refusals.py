@@ -47,10 +47,10 @@ def budget_refusal(
 ) -> Refused | None:
     """Why these budgets forbid this amount; an event passes debt and over-limit scopes."""
     for account in accounts:
-        if account.status is BudgetStatus.FROZEN:
+        if account.status == BudgetStatus.FROZEN:
             return _frozen(account, amount)
     for account in accounts:
-        if account.status is BudgetStatus.CLOSED:
+        if account.status == BudgetStatus.CLOSED:
             return _closed(account, amount)
     if not is_event:
         for account in accounts:

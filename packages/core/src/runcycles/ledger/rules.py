@@ -153,10 +153,8 @@ def decide(
 
 def commit(
     snapshot: Snapshot, request: CommitBody, reservation: Reservation
-) -> Outcome[Committed] | Refused | Need:
+) -> Outcome[Committed] | Refused:
     """Settle a reservation with what was really used; the rest goes back."""
-    if missing := snapshot.missing(reservation.account_keys):
-        return Need(missing)
     if refusal := _cannot(Step.COMMIT, snapshot, reservation):
         return refusal
     estimate = reservation.estimate
@@ -202,10 +200,8 @@ def commit(
 
 def release(
     snapshot: Snapshot, request: ReleaseBody, reservation: Reservation
-) -> Outcome[Released] | Refused | Need:
+) -> Outcome[Released] | Refused:
     """Give the whole estimate back: the action did not happen."""
-    if missing := snapshot.missing(reservation.account_keys):
-        return Need(missing)
     if refusal := _cannot(Step.RELEASE, snapshot, reservation):
         return refusal
     if snapshot.now_ms > reservation.settles_until_ms:
@@ -225,10 +221,8 @@ def release(
 
 def extend(
     snapshot: Snapshot, request: ExtendBody, reservation: Reservation
-) -> Outcome[Extended] | Refused | Need:
+) -> Outcome[Extended] | Refused:
     """Move the expiry of a running reservation; grace does not apply."""
-    if missing := snapshot.missing(reservation.account_keys):
-        return Need(missing)
     if refusal := _cannot(Step.EXTEND, snapshot, reservation):
         return refusal
     if snapshot.now_ms > reservation.expires_at_ms:

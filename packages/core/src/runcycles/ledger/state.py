@@ -115,8 +115,11 @@ class Account:
 
     @property
     def blocked_by_overdraft(self) -> bool:
-        """Over its limit, whether a capped charge flagged it or its debt outgrew the limit."""
-        return self.is_over_limit or self.debt > self.overdraft_limit
+        """Over its limit, whether a capped charge flagged it or its debt outgrew the limit.
+
+        Debt where there is no limit at all is another reason, `DEBT_OUTSTANDING`.
+        """
+        return self.is_over_limit or 0 < self.overdraft_limit < self.debt
 
     def moved(
         self, *, spent: int = 0, reserved: int = 0, debt: int = 0, flag: bool = False

@@ -134,8 +134,10 @@ def _compare(line: Line, facts: Facts) -> None:
 
 
 def _said(facts: Mapping[str, Any]) -> str:
-    given = ((word, value) for word, value in facts.items() if value not in (None, False))
-    return " ".join(word if value is True else f"{word} {value}" for word, value in given)
+    holds = {
+        word: value for word, value in facts.items() if value is not None and value is not False
+    }
+    return " ".join(word if value is True else f"{word} {value}" for word, value in holds.items())
 
 
 class _Stage:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from runcycles.errors import ErrorCode, ReasonCode
 from runcycles.scopes import LEVELS, lineage
-from runcycles.types import OveragePolicy, Subject, Unit
+from runcycles.types import BudgetStatus, OveragePolicy, ReservationStatus, Subject, Unit
 
 ARROW: Final = "->"
 _MS: Final = {"": 1, "ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -86,12 +86,16 @@ def _scope(word: str) -> str:
     return scope_of(_subject(word))
 
 
+def _state(word: str) -> BudgetStatus | ReservationStatus:
+    return BudgetStatus(word) if word in tuple(BudgetStatus) else ReservationStatus(word)
+
+
 _FLAG: Final = None
 """A word that stands alone."""
 _UNITS: Final = tuple(Unit)
 
 _AFTER: Final[dict[str, Callable[[str], Any] | None]] = {
-    **dict.fromkeys(["name", "label", "key", "as", "state", "status"], str),
+    **dict.fromkeys(["name", "label", "key", "as", "status"], str),
     **dict.fromkeys(["amount", "allocated", "spent", "reserved", "debt", "overdraft"], _number),
     **dict.fromkeys(["remaining", "charged", "released", "held"], _number),
     **dict.fromkeys(["affected", "budgets", "expired", "http", "max-extensions"], _number),
@@ -100,6 +104,7 @@ _AFTER: Final[dict[str, Callable[[str], Any] | None]] = {
     **dict.fromkeys(["capped", "funded", "none"], _FLAG),
     "subject": _subject,
     "at": _scope,
+    "state": _state,
     "policy": OveragePolicy,
     "denied": ReasonCode,
     "refused": ErrorCode,

@@ -10,6 +10,7 @@ from runcycles.types import Amount, SignedAmount, TenantStatus, Unit
 from runcycles_server.governance import tenants
 from runcycles_server.governance.bodies import BudgetCreate, BudgetView, Fund, Funded
 from runcycles_server.governance.moments import epoch_ms, iso, iso_or_none
+from runcycles_server.governance.scopes import owner_of
 
 
 def create(
@@ -47,6 +48,8 @@ def _cannot_create(
     snapshot: Snapshot, request: BudgetCreate, *, tenant: str, scope: str
 ) -> Refused | None:
     unit = request.unit
+    if owner_of(scope) != tenant:
+        return _invalid(f"scope: {scope} does not belong to the tenant {tenant}")
     for name, amount in (
         ("allocated", request.allocated),
         ("overdraft_limit", request.overdraft_limit),

@@ -83,7 +83,7 @@ class Operator:
     async def fund(self, request: Fund, *, tenant: str, scope: str, unit: Unit) -> bytes:
         """What was done to a budget, as it is remembered: the same key gets the same bytes."""
         scope = canonical_scope(scope)
-        keyed = Keyed[Funded](
+        keyed: Keyed[Funded] = Keyed(
             tenant=tenant,
             endpoint=f"fund/{scope}/{unit}",
             idempotency_key=request.idempotency_key or new_id(),

@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 
@@ -43,6 +43,7 @@ class Running:
     admin_key: AdminKey
     operator: Operator
     stop: Callable[[], None]
+    connections: Callable[[], set[Any]]
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -175,6 +176,7 @@ async def serve(
                 admin_key=key,
                 operator=operator,
                 stop=lambda: server.handle_exit(signal.SIGTERM, None),
+                connections=lambda: server.server_state.connections,
             )
             await prepare(running)
             await server.serve(sockets=[listener])
