@@ -5,11 +5,12 @@
 """
 
 import logging
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
 from contextvars import Token
 from dataclasses import replace
 from threading import Lock
 from types import TracebackType
-from typing import Self, Unpack, assert_never
+from typing import Self, TypeVar, Unpack, assert_never
 
 from runcycles import questions
 from runcycles.connection import Connection
@@ -29,10 +30,15 @@ from runcycles.settlement import (
     settlement,
 )
 from runcycles.spend import Spend, enter, leave
+from runcycles.streaming import settled, settled_async
 from runcycles.types import Amount, Metadata, Usage
 from runcycles.unheld import look, note
 
 logger = logging.getLogger("runcycles")
+T = TypeVar("T")
+
+UsageOf = Callable[[T], Usage | Amount | int | None]
+"""What an item of a stream says was used; most items say nothing."""
 
 
 class BaseGuard(Spend):
@@ -182,6 +188,10 @@ class BaseGuard(Spend):
                 problem,
             )
 
+    def _take(self, used: Usage | Amount | int | None) -> None:
+        if used is not None:
+            self.record(used)
+
     def _may_hold(self, problem: BaseException) -> bool:
         """Whether a reserve was cut off, so that nobody knows what it holds."""
         return not isinstance(problem, Exception) and not self._connection.is_shadow
@@ -251,6 +261,14 @@ class Guard(BaseGuard):
         if flow is not None:
             run(flow, self._connection.transport, self._sending)
 
+    def stream(self, items: Iterable[T], usage_of: UsageOf[T]) -> Generator[T, None, None]:
+        """Pass on the items of a stream, record what they say was used, and settle at its end.
+
+        The guard is open already. A consumer that stops early, or a stream that fails, is settled
+        like any call that ends so: with what was recorded, else by the table.
+        """
+        return settled(items, lambda item: self._take(usage_of(item)), self.settle)
+
     def __enter__(self) -> Self:
         self.open()
         self._token = enter(self)
@@ -293,6 +311,10 @@ class AsyncGuard(BaseGuard):
         flow = self._settle_flow(error, on_error)
         if flow is not None:
             await self._finish(flow)
+
+    def stream(self, items: AsyncIterable[T], usage_of: UsageOf[T]) -> AsyncGenerator[T, None]:
+        """Pass on the items of a stream, and settle at its end: as `Guard.stream`."""
+        return settled_async(items, lambda item: self._take(usage_of(item)), self.settle)
 
     async def _finish(self, flow: Flow[None]) -> None:
         await finish(

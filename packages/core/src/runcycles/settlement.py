@@ -21,6 +21,7 @@ Pure. What is held for a call that may have spent something is never simply give
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
+from http import HTTPStatus
 from typing import Final
 
 MARK: Final = {"actual_source": "estimate"}
@@ -99,3 +100,25 @@ def settlement(
     if ended is Ended.RAISED and on_error is OnError.RELEASE:
         return GiveBack()
     return CommitThis(estimate, is_estimate=True)
+
+
+def nothing_ran(error: BaseException) -> bool:
+    """Whether an error proves that the provider did no work: no connection, or an error status."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        answered = getattr(current, "response", None)
+        status = getattr(current, "status_code", getattr(answered, "status_code", None))
+        if type(status) is int and status >= HTTPStatus.BAD_REQUEST:
+            return True
+        if {kind.__name__ for kind in type(current).__mro__} & _NOT_CONNECTED:
+            return True
+        current = current.__cause__  # not the context: that may be an earlier attempt's
+    return False
+
+
+_NOT_CONNECTED: Final = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ConnectionRefusedError"}
+)
+"""Class names by which HTTP libraries, which we do not import, say that nothing was sent."""

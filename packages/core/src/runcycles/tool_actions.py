@@ -1,0 +1,53 @@
+"""How a framework's names become the protocol's: tools as actions, agents as scopes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from runcycles.types import Amount
+
+UNMAPPED: Final = "unknown.call"
+"""The registry's kind for tools that nobody has mapped."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolAction:
+    """How a tool is named, where it belongs, and what one call is estimated and charged."""
+
+    kind: str = UNMAPPED
+    toolset: str | None = None
+    estimate: Amount | None = None
+
+
+def cycles_action(
+    kind: str, *, toolset: str | None = None, estimate: Amount | None = None
+) -> Callable[[F], F]:
+    """Say on a tool's function what the action is: `@cycles_action("message.email.send")`."""
+
+    def mark(function: F) -> F:
+        action = ToolAction(kind=kind, toolset=toolset, estimate=estimate)
+        function.__cycles_action__ = action  # type: ignore[attr-defined]  # a mark of ours
+        return function
+
+    return mark
+
+
+def action_on(*functions: object) -> ToolAction | None:
+    """The mark that `cycles_action` left on the first of these that has one."""
+    for function in functions:
+        found = getattr(function, "__cycles_action__", None)
+        if isinstance(found, ToolAction):
+            return found
+    return None
+
+
+def scope_name(name: str | None) -> str | None:
+    """A framework's free name as a scope value: what the protocol does not allow becomes `-`."""
+    if not name:
+        return None
+    cleaned = "".join(
+        each if each.isascii() and (each.isalnum() or each in "_.-") else "-" for each in name
+    )
+    return cleaned[:128]
