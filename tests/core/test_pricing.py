@@ -92,6 +92,12 @@ def test_an_unknown_model_costs_the_amount_you_chose() -> None:
     assert book.bound("no-such-model", input_tokens=9, output_tokens=9) == usd("0.05")
 
 
+@pytest.mark.parametrize("price", ["much", "-1", "NaN", "Infinity", 0.15, None])
+def test_what_is_not_a_price_is_refused_at_once(price: object) -> None:
+    with pytest.raises(ConfigurationError, match="dollars per million"):
+        TokenPrice(input=price, output="1")  # type: ignore[arg-type]  # the point of the test
+
+
 def test_an_unknown_price_in_tokens_is_refused_at_once() -> None:
     with pytest.raises(ConfigurationError, match="dollars"):
         PriceBook(unknown_price=tokens(5))

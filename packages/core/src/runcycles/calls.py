@@ -89,7 +89,7 @@ class BaseCall(Generic[G]):
         )
         try:
             self.guard.record(measured, self._price(usage))
-        except (CyclesError, TypeError, ValueError):
+        except Exception:
             logger.warning(
                 "the usage of %s could not be priced; its estimate is charged",
                 self.guard.action.name,

@@ -8,7 +8,7 @@ is never free: the call is refused, or costs the amount you chose.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from functools import cache
 from typing import Any, Final, Literal
 
@@ -30,11 +30,26 @@ class ModelUsage:
 
 @dataclass(frozen=True, slots=True)
 class TokenPrice:
-    """Your own price of a model, in US dollars per million tokens, as text to keep it exact."""
+    """Your own price of a model, in US dollars per million tokens, as text to keep it exact.
+
+    Raises:
+        ConfigurationError: for what is not a price.
+    """
 
     input: Decimal | str
     output: Decimal | str
     cached_input: Decimal | str | None = None
+
+    def __post_init__(self) -> None:
+        for price in (self.input, self.output, self.cached_input or 0):
+            try:
+                is_price = 0 <= Decimal(price) < PER_MILLION
+            except (InvalidOperation, TypeError, ValueError):
+                is_price = False
+            if isinstance(price, float) or not is_price:
+                raise ConfigurationError(
+                    f"{price!r} is not a price in dollars per million tokens; write e.g. '0.15'"
+                )
 
     def dollars(self, usage: ModelUsage) -> Decimal:
         """What a call costs, in dollars."""
