@@ -190,7 +190,7 @@ class Team:
     def __call__(self, request: ModelRequest, call: int, rng: random.Random, /) -> Reply:
         """The lead calls both tools at once, then the helper, then answers; so does the helper."""
         helping = HELPER in request.system
-        offered = {_name(tool) for tool in request.tools}
+        offered = set(request.tools)
         done = sum(len(message.tool_calls) for message in request.messages)
         if helping:
             wanted = ["look_up"] if done == 0 or self._was_passed_on(request) else []
@@ -213,11 +213,6 @@ class Team:
         """Whether the helper took over a conversation and has not called its tool in it yet."""
         called = [call.name for message in request.messages for call in message.tool_calls]
         return bool(called) and called[-1] in self.passes_on
-
-
-def _name(tool: Any) -> str:
-    name = tool.get("name") or tool.get("function", {}).get("name")
-    return str(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
