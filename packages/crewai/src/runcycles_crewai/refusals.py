@@ -1,0 +1,87 @@
+"""Our errors as CrewAI obeys them.
+
+A hook stops a call with `HookAborted` and nothing else: after any other exception CrewAI makes the
+call all the same. So whatever leaves this adapter is both: our error, with its class and its
+fields, and a `HookAborted`. What a tool does is the exception: CrewAI makes a text of every error
+that leaves one, which is why a refusal in there is remembered, and raised again when it ends.
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+from crewai.hooks.dispatch import HookAborted
+
+from runcycles import CyclesError
+from runcycles.calls import Call
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class RunStopped(HookAborted):
+    """What every error of this adapter is besides its own class; `refused` is the plain error."""
+
+    refused: CyclesError
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (stopped, (self.refused,))
+
+
+@cache
+def _stopping(kind: Any) -> Any:
+    return type(kind.__name__, (RunStopped, kind), {"__doc__": kind.__doc__})
+
+
+def stopped(error: BaseException) -> RunStopped:
+    """The same error, as one that ends the run; what is not ours becomes ours."""
+    if isinstance(error, RunStopped):
+        return error
+    if not isinstance(error, CyclesError):
+        error = CyclesError(f"the call is not made, because asking for it failed: {error!r}")
+    plain: Any = type(error)
+    kind = _stopping(plain)
+    same: RunStopped = kind.__new__(kind, *error.args)
+    same.__dict__.update(vars(error), reason=str(error), source="cycles", refused=error)
+    return same
+
+
+def failing_closed(hook: Callable[P, R]) -> Callable[P, R]:
+    """A hook whose every error stops the call."""
+
+    @wraps(hook)
+    def closed(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return hook(*args, **kwargs)
+        except HookAborted:
+            raise
+        except Exception as error:
+            raise remembered(stopped(error)) from error
+
+    return closed
+
+
+class RunningTool:
+    """A tool that runs: its own call, who called it, and what was refused inside of it."""
+
+    def __init__(self, arguments: object, agent: str | None, run_id: str | None) -> None:
+        self.arguments = arguments
+        self.agent = agent
+        self.run_id = run_id
+        self.call: Call | None = None
+        self.refusal: RunStopped | None = None
+        self.around = running_tool.get()
+
+
+running_tool: ContextVar[RunningTool | None] = ContextVar("runcycles_tool", default=None)
+"""The innermost tool around the running code."""
+
+
+def remembered(refusal: RunStopped) -> RunStopped:
+    """The refusal, which every tool around the running code now knows of."""
+    tool = running_tool.get()
+    while tool is not None:
+        tool.refusal = tool.refusal or refusal
+        tool = tool.around
+    return refusal
