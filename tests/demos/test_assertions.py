@@ -41,10 +41,8 @@ def test_ten_sentences_hold_when_everything_went_as_claimed() -> None:
         (guarded(entered=101), ["R5"]),
         (guarded(answered=101), ["R5"]),
         (unguarded(bill=bill(1_001, every_s=0.011), answered=1_001), ["R6"]),
-        (unguarded(bill=bill(940), answered=940), ["R6"]),
         (unguarded(answered=999), ["R6"]),
         (unguarded(seconds=11.8), ["R7"]),
-        (unguarded(seconds=12.7), ["R7"]),
         (unguarded(stopped_by="accepted"), ["R7"]),
         (facts(logged=()), ["R9"]),
         (facts(logged=(LoggedRefusal(http=409, error="BUDGET_EXCEEDED", request_id="x"),)), ["R9"]),
@@ -74,6 +72,13 @@ def test_a_slow_machine_fails_no_sentence_but_leaves_those_about_speed_open() ->
     assert not pace_held(slow)
     assert failed(slow) == []
     assert not_judged(slow) == ["R6"]
+    assert not_judged(unguarded(seconds=12.7)) == ["R7"]
+
+
+def test_a_cut_that_comes_too_early_is_no_slow_machine() -> None:
+    early = unguarded(bill=bill(500), answered=500, seconds=6.0)
+    assert lateness(early) == pytest.approx(1.0)
+    assert failed(early) == ["R6", "R7"]
 
 
 def test_a_slow_machine_does_not_excuse_the_guard() -> None:

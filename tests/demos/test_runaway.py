@@ -95,6 +95,8 @@ def test_the_picture_holds_both_curves_and_the_refusal(fast: tuple[dict[str, Any
 
 def test_at_its_real_pace_it_bills_ten_dollars_in_twelve_seconds() -> None:
     done = cycles("--json")
+    if done.returncode == 3:  # the machine was busy, and the demo says so; that is no verdict
+        done = cycles("--json")
     assert done.returncode == 0, done.stderr + done.stdout
     document = json.loads(done.stdout)
     verdicts = {verdict["id"]: verdict for verdict in document["scenes"][0]["assertions"]}

@@ -31,7 +31,19 @@ def demo() -> None:
     """Demonstrations that check their own claims. No key, no account, no network."""
 
 
-@app.command()
+_RUNAWAY = """Run one agent with one bug twice at once: without a limit, and with Cycles.
+
+Both lanes talk to the same scripted model, which bills $0.01 a call. \
+One has a budget of $1.00 and stops there; the other goes on until it is cut off. \
+Every sentence of the last screen is checked against the model's own bill, the ledger and the \
+server's log.
+
+Exit codes: 0 every sentence holds, 1 one does not, 2 wrong usage, \
+3 this machine could not run it or not keep the pace, 130 interrupted.
+"""
+
+
+@app.command(help=_RUNAWAY)
 def runaway(  # noqa: PLR0917 - typer reads the parameters by name
     fast: Annotated[
         bool,
@@ -55,23 +67,15 @@ def runaway(  # noqa: PLR0917 - typer reads the parameters by name
         float | None,
         typer.Option(
             "--period-ms",
-            help=f"Time per model call; {DEFAULT_PERIOD_MS:g} unless told otherwise.",
-            show_default=False,
+            help="Time per model call.",
+            show_default=f"{DEFAULT_PERIOD_MS:g}",
         ),
     ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", help="Give up after so many seconds.")
     ] = DEFAULT_TIMEOUT_S,
 ) -> None:
-    """Run one agent with one bug twice at once: without a limit, and with Cycles.
-
-    Both lanes talk to the same scripted model, which bills $0.01 a call. One has a budget of $1.00
-    and stops there; the other goes on until it is cut off. Every sentence of the last screen is
-    checked against the model's own bill, the ledger, and the server's log.
-
-    Exit codes: 0 all of them hold, 1 one does not, 2 wrong usage, 3 this machine could not run it
-    or not keep the pace, 130 interrupted.
-    """
+    """Run one agent with one bug twice at once: without a limit, and with Cycles."""
     terms = _terms(fast=fast, seed=seed, period_ms=period_ms, timeout_s=timeout)
     if plot is not None:
         _check_plot(plot)

@@ -64,15 +64,15 @@ def _starved(facts: Facts) -> bool:
 
 
 def lateness(facts: Facts) -> float | None:
-    """Return how much longer the unguarded lane took than its schedule; None without one.
+    """Return how much longer the unguarded lane took than its calls should have; None without pace.
 
-    Its calls are compared with the same number of periods, so an early cut is not taken for speed.
+    Its time is compared with as many periods as it made calls, so that a cut which comes too early
+    is not taken for a slow machine.
     """
-    calls = facts.unguarded.bill.calls
-    if facts.terms.fast or len(calls) <= 1:
+    lane, period_s = facts.unguarded, facts.terms.period_ms / 1000
+    if facts.terms.fast or not lane.bill.requests:
         return None
-    schedule = (len(calls) - 1) * facts.terms.period_ms / 1000
-    return (calls[-1].at - calls[0].at) / schedule
+    return lane.seconds / (lane.bill.requests * period_s)
 
 
 def pace_held(facts: Facts) -> bool:
