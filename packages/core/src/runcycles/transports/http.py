@@ -107,6 +107,8 @@ def _settings(config: CyclesConfig) -> dict[str, Any]:
             "Accept": "application/json",
             "User-Agent": f"runcycles/{version('runcycles')} python/{platform.python_version()}",
         },
+        # reading the certificates takes longer than a question, and http:// has no use for them
+        "verify": httpx.create_ssl_context() if config.base_url.startswith("https:") else False,
         "limits": httpx.Limits(
             max_connections=config.max_connections,
             max_keepalive_connections=config.max_connections,
