@@ -86,8 +86,10 @@ class InMemoryAuthority:
         caller = self.tenant if tenant is None else tenant
         op_type = type(op)
         if isinstance(op, Balances | GetReservation | ListReservations):
+            path = {"reservation_id": op.reservation_id} if isinstance(op, GetReservation) else {}
+            asked: Any = wire.parse_query(op_type, wire.query_of(op), **path)
             with self._lock:
-                found = read(self._store, op, caller)
+                found = read(self._store, asked, caller)
             if isinstance(found, Refused):
                 return found
             return Answered(found, wire.encode_reply(op_type, found))
