@@ -150,6 +150,8 @@ def _one_of(value: str, allowed: Iterable[str], name: str) -> str:
 
 
 def _page(rows: Sequence[T], op: Balances | ListReservations) -> tuple[Sequence[T], str | None]:
+    if op.cursor is not None and not op.cursor.isdecimal():
+        raise ValueError("cursor: it is not one of ours")
     start = int(op.cursor or 0)
     end = start + op.limit
     return rows[start:end], str(end) if end < len(rows) else None
