@@ -88,7 +88,8 @@ class Audit(RuleBasedStateMachine):
         status: str,
     ) -> None:
         there = key in self.model.budgets
-        if what == "open" and not there and not self.model.held(key):
+        held = any(key in hold["budgets"] for hold in self.model.active())
+        if what == "open" and not there and not held:
             self._open(key, amount, limit, policy)
         elif what == "edit" and there:
             self.model.budgets[key] |= {"allocated": amount, "limit": limit, "status": status}
