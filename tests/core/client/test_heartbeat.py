@@ -50,7 +50,7 @@ def real(name: str, due: float) -> Lease:
         sent=now,
         received=now,
         request_timeout=1.0,
-        trace_id="ab" * 16,
+        key="ab" * 16,
     )
     held.due = due
     return held

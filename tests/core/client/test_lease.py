@@ -22,7 +22,7 @@ def lease(clock: FakeClock, **given: Any) -> Lease:
         "sent": now,
         "received": now,
         "request_timeout": 10.0,
-        "trace_id": "ab" * 16,
+        "key": "ab" * 16,
         **given,
     }
     return Lease("r1", clock=clock.monotonic, **values)

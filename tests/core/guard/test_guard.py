@@ -1,4 +1,5 @@
 import logging
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import pytest
@@ -141,6 +142,15 @@ def test_a_guard_opened_by_hand_is_not_current() -> None:
     guard = Line().client.guard(**CALL).open()
     assert current_reservation() is None
     guard.settle()
+
+
+async def test_a_guard_opened_by_hand_may_be_left_like_a_block() -> None:
+    line = Line()
+    with ExitStack() as stack:
+        stack.push(line.client.guard(**CALL).open())
+    async with AsyncExitStack() as async_stack:
+        async_stack.push_async_exit(await line.async_client.guard(**CALL).open())
+    assert (line.spent, line.reserved) == (200, 0)
 
 
 # ── options ──────────────────────────────────────────────────────────────────────────────────────

@@ -105,7 +105,7 @@ class BaseGuard(Spend):
             sent=self._timing.sent,
             received=self._timing.received,
             request_timeout=self._connection.request_timeout,
-            trace_id=self._sending.trace_id,
+            key=self._reserve.idempotency_key,
         )
         self._connection.heartbeat.watch(self._lease)
 

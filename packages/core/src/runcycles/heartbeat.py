@@ -60,8 +60,8 @@ class Lease:
         "_was_immediate",
         "due",
         "is_over",
+        "key",
         "reservation_id",
-        "trace_id",
         "ttl_ms",
     )
 
@@ -74,11 +74,11 @@ class Lease:
         sent: float,
         received: float,
         request_timeout: float,
-        trace_id: str,
+        key: str,
         clock: Clock = time.monotonic,
     ) -> None:
         self.reservation_id = reservation_id
-        self.trace_id = trace_id
+        self.key = key
         self.ttl_ms = ttl_ms or remaining_ttl_ms or ASSUMED_TTL_MS
         self._is_blind = remaining_ttl_ms is None
         lease_ms = remaining_ttl_ms or self.ttl_ms
@@ -97,7 +97,7 @@ class Lease:
     @property
     def sending(self) -> Sending:
         """The trace of the reservation, and how long an attempt to extend it may take."""
-        return Sending(self.trace_id, timeout=self._attempt_ms / 1_000)
+        return Sending(self.key, timeout=self._attempt_ms / 1_000)
 
     def beat(self) -> Flow[float | None]:
         """Extend once. Returns when to come again, on the lease's clock; None when it is over."""
