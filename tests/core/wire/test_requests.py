@@ -2,8 +2,8 @@
 
 import json
 import sys
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -24,6 +24,7 @@ from runcycles.ops import (
     Reserve,
 )
 from runcycles.types import Action, Amount, Subject, Unit, tokens
+from runcycles.wire.requests import parse_as
 from tests.core.wire.samples import READS, WRITES
 
 RESERVE = {
@@ -227,6 +228,34 @@ def test_a_missing_field_is_named(field: str) -> None:
 )
 def test_a_key_that_stands_twice_is_refused(body: str, twice: str) -> None:
     assert refusal_of(Reserve, body).details == {"field": twice}
+
+
+@pytest.mark.parametrize("op_type", WRITES)
+@given(data=st.data())
+def test_no_key_anywhere_may_stand_twice(op_type: type[Op[Any]], data: st.DataObject) -> None:
+    body = json.loads(wire.encode_body(data.draw(WRITES[op_type])) or b"")
+    place = body
+    while isinstance(inner := place[data.draw(st.sampled_from(sorted(place)))], dict) and inner:
+        place = inner
+    key = data.draw(st.sampled_from(sorted(place)))
+    place["@again@"] = place[key]
+    again = json.dumps(body, ensure_ascii=False).replace('"@again@"', json.dumps(key))
+    refusal_of(op_type, again)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithDefault:
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    name: str
+    kind: str = "NONE"
+
+
+def test_a_default_that_is_left_out_does_not_hide_a_key_that_stands_twice() -> None:
+    assert parse_as(WithDefault, b'{"name":"a"}') == WithDefault(name="a")
+    assert parse_as(WithDefault, b'{"name":"a","kind":"NONE"}') == WithDefault(name="a")
+    with pytest.raises(InvalidRequestError, match="twice"):
+        parse_as(WithDefault, b'{"name":"a","name":"b"}')
 
 
 @pytest.mark.parametrize(

@@ -191,11 +191,12 @@ def _says_each_thing_once(body: bytes, parsed: Any) -> bool:
     """Whether it is plain, without looking closer, that no key stands twice.
 
     What was parsed holds each key and text once. A body without escapes that has as many quotes
-    has no other. Free objects are looked at closer: they may hold numbers that are none.
+    has no other. Defaults do not count, since they may be left out of a body: one that says them is
+    looked at closer, like free objects, which may hold numbers that are none.
     """
     if b"\\" in body or _has_free_maps(parsed):
         return False
-    said = adapter(type(parsed)).dump_json(parsed, exclude_none=True)
+    said = adapter(type(parsed)).dump_json(parsed, exclude_defaults=True)
     return body.count(b'"') == said.count(b'"')
 
 
