@@ -71,7 +71,7 @@ class Audit(RuleBasedStateMachine):
 
     @rule(
         key=st.sampled_from(BUDGETS),
-        what=st.sampled_from(["open", "edit", "fund", "delete"]),
+        what=st.sampled_from(["fund", "fund", "edit", "open", "delete"]),
         amount=st.one_of(FUNDS, FUNDS, FUNDS, st.just(2**63 - 1)),
         limit=st.sampled_from([0, 0, 3, 20]),
         policy=POLICIES,

@@ -102,13 +102,14 @@ def test_a_denied_reservation_is_raised_and_a_denied_question_returned() -> None
 
 def test_an_error_belongs_to_the_trace_of_its_question() -> None:
     home = authority(5)
-    token = SENDING.set(Sending(trace_id="ab" * 16))
+    sending = Sending("ab" * 16)
+    token = SENDING.set(sending)
     try:
         with pytest.raises(BudgetExceededError) as denial:
             home.send(reserve())
     finally:
         SENDING.reset(token)
-    assert denial.value.trace_id == "ab" * 16
+    assert denial.value.trace_id == sending.trace_id
 
 
 def test_a_limit_of_the_protocol_is_a_limit_here() -> None:
