@@ -151,6 +151,10 @@ class CyclesClient(BaseClient):
         """Close the connections. What is still open expires by itself."""
         self.connection.close()
 
+    async def aclose(self) -> None:
+        """The same, on an event loop whose functions used this client too."""
+        await self.connection.aclose()
+
     def __enter__(self) -> Self:
         return self
 
