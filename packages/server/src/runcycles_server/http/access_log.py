@@ -50,6 +50,7 @@ def _entry(exchange: Exchange) -> dict[str, Any]:
         "reason": exchange.reason,
         "error": exchange.error_code,
         "reservation_id": exchange.reservation_id,
+        "replayed": exchange.replayed,
     }
     return {name: value for name, value in known.items() if value is not None}
 
