@@ -86,6 +86,14 @@ def test_a_ledger_that_counts_a_microcent_too_many_is_noticed(race: Race) -> Non
     assert failed(document) == ["R2"]
 
 
+def test_the_last_screen_names_what_does_not_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(FAST, Wishes(plain=True), with_authority("misreport")) == 1
+    screen = capsys.readouterr().out
+    assert "✗ R2" in screen
+    assert "expected [100000000, 100000000" in screen
+    assert screen.endswith("R2 does not hold.\n")
+
+
 def test_a_model_that_does_not_start_is_the_machines_fault(race: Race) -> None:
     code, document = race(replace(race_stack(), model=Command(module="no.such.module")))
     assert code == 3

@@ -13,7 +13,7 @@ import sys
 import threading
 from types import FrameType
 
-_GRACE_S = 2.0  # for an orderly end, before the hard one
+_GRACE_S = 5.0  # for an orderly end, before the hard one
 
 
 def hold() -> None:

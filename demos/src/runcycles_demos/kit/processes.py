@@ -17,7 +17,7 @@ from typing import IO, Any
 from runcycles_demos.kit.trouble import StackError
 
 _TICK_S = 0.05
-_END_S = 3.0  # for an orderly end
+_END_S = 5.0  # for an orderly end
 _TAIL_LINES = 12
 
 Check = Callable[[], None]

@@ -1,6 +1,6 @@
 """Everything that happens in a demo is one event in one list; whoever shows it reads that list."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,12 +23,6 @@ class Timeline:
 
     def __init__(self) -> None:
         self._events: list[Event] = []
-
-    def __iter__(self) -> Iterator[Event]:
-        return iter(self._events)
-
-    def __len__(self) -> int:
-        return len(self._events)
 
     def add(self, t: float, lane: str, kind: str, **facts: Any) -> Event:
         """Append a fact and return it as an event."""

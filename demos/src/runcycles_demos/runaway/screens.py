@@ -1,5 +1,6 @@
 """The first screen and the last: what is real and what is not, who says what, what was shown."""
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -97,7 +98,8 @@ def _verdict(event: Event) -> RenderableType:
 def _sentence(event: Event) -> Text:
     sentence = Text(event["text"])
     if event["ok"] is False:
-        sentence.append(f"\nexpected {event['expected']}, found {event['actual']}", "red")
+        expected, actual = (json.dumps(event[name]) for name in ("expected", "actual"))
+        sentence.append(f"\nexpected {expected}, found {actual}", "red")
     elif event["ok"] is None:
         sentence.append(f" – not judged: {event['skipped']}", DIM)
     return sentence
