@@ -112,6 +112,9 @@ def test_their_opposites_switch_off(monkeypatch: pytest.MonkeyPatch, text: str) 
         ("BASE_URL", "ftp://localhost"),
         ("BASE_URL", "http://"),
         ("BASE_URL", "http://host:port"),
+        ("BASE_URL", "http://host name"),
+        ("BASE_URL", "http://host\u2028name"),
+        ("BASE_URL", "http://[::1"),
         ("BASE_URL", "http://key@host"),
         ("BASE_URL", "http://host?key=1"),
         ("API_KEY", "two words"),
@@ -240,6 +243,6 @@ def test_somebody_has_to_spend(subject: Subject | None) -> None:
 def test_without_the_server_package_an_embedded_url_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("runcycles.connection.entry_points", lambda **_: ())
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
     with pytest.raises(ConfigurationError, match="pip install runcycles-server"):
         Connection(CyclesConfig(base_url="embedded:?tenant=demo"))

@@ -37,7 +37,7 @@ def test_an_embedded_url_opens_the_authority_that_is_installed(
         assert (group, name) == ("runcycles.authorities", "embedded")
         return [Entry]
 
-    monkeypatch.setattr("runcycles.connection.entry_points", entry_points)
+    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
     url = "embedded:?tenant=demo&budget=5usd"
     with (
         CyclesClient(CyclesConfig(base_url=url)) as client,
@@ -122,7 +122,7 @@ IMPORTED = """
 import sys
 import runcycles
 
-heavy = {"httpx", "asyncio", "trio"} & set(sys.modules)
+heavy = {"httpx", "pydantic", "asyncio", "trio"} & set(sys.modules)
 assert not heavy, heavy
 import threading, logging
 assert threading.active_count() == 1

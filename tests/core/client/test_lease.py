@@ -180,6 +180,13 @@ def test_a_throttled_beat_comes_back_exactly_when_it_was_told() -> None:
     assert beat(held, refusal(429, "LIMIT_EXCEEDED", 7_000))[1] == 39.0 + 7.0
 
 
+def test_a_throttled_beat_may_be_told_to_come_back_at_once() -> None:
+    clock = FakeClock()
+    held = lease(clock)
+    clock.advance(39_000)
+    assert beat(held, refusal(429, "LIMIT_EXCEEDED", 0))[1] == 39.0
+
+
 @pytest.mark.parametrize("retry_after_ms", [None, 10_001])
 def test_a_throttled_beat_without_time_for_that_is_given_up(retry_after_ms: int | None) -> None:
     clock = FakeClock()

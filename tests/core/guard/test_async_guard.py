@@ -145,6 +145,18 @@ async def test_a_reserve_that_is_cancelled_gives_back_what_it_holds() -> None:
     assert line.reserved == 0
 
 
+def test_a_coroutine_that_nobody_runs_any_more_asks_nothing_more() -> None:
+    line = SlowLine({Reserve: anyio.sleep_forever})
+
+    async def call() -> None:
+        opening = line.client.guard(**CALL).open()
+        opening.send(None)
+        opening.close()
+
+    asyncio.run(call())
+    assert line.asked == ["Reserve"]
+
+
 async def test_settling_that_takes_too_long_is_given_up() -> None:
     line = SlowLine({Commit: anyio.sleep_forever}, settle_timeout=0.01)
     with pytest.raises(SpendNotRecordedError, match="took longer"):

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from runcycles import (
+    ConfigurationError,
     OnError,
     SettlementRefusedError,
     SpendNotRecordedError,
@@ -177,15 +178,42 @@ def test_a_release_that_fails_is_logged(caplog: pytest.LogCaptureFixture, fault:
     assert "was not released" in caplog.text
 
 
+class Unspeakable:
+    """Cannot even be printed."""
+
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({1}, "{1}"),
+        (float("nan"), "nan"),
+        ("\ud800", "?"),
+        (object, "<class 'object'>"),
+        (Unspeakable(), "<Unspeakable>"),
+    ],
+)
 def test_metadata_that_is_no_json_does_not_cost_the_commit(
-    caplog: pytest.LogCaptureFixture,
+    value: Any, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     line = Line()
     with line.client.guard(**CALL) as spend:
-        spend.metadata.update(answer={1}, ticket=7, share=float("nan"))
-        spend.record(Usage(tokens_output=1, custom={"raw": object}))
+        spend.metadata.update(answer=value, ticket=7)
+        spend.record(Usage(tokens_output=1, custom={"raw": value}))
     [commit] = line.unreliable.questions(Commit)
-    assert commit.metadata == {"answer": "{1}", "ticket": 7, "share": "nan"}
+    assert commit.metadata == {"answer": text, "ticket": 7}
     assert commit.metrics is not None
-    assert commit.metrics.custom == {"raw": "<class 'object'>"}
+    assert commit.metrics.custom == {"raw": text}
     assert "not JSON" in caplog.text
+    assert line.spent == 1
+
+
+def test_settling_by_hand_with_a_word_nobody_knows_settles_nothing_yet() -> None:
+    line = Line()
+    guard = line.client.guard(**CALL).open()
+    with pytest.raises(ConfigurationError):
+        guard.settle(on_error="forget")
+    guard.settle()
+    assert line.spent == 100

@@ -164,3 +164,27 @@ def test_recording_after_the_end_would_be_lost_and_is_an_error() -> None:
         pass
     with pytest.raises(RuntimeError, match="settled"):
         spend.record(1)
+
+
+def test_a_usage_beyond_the_protocols_limits_is_cut_to_them() -> None:
+    line = Line()
+    line.authority.add_budget("tenant:acme", usd("1"))
+    huge = Usage(tokens_input=2**40, latency_ms=2**40, model_version="v" * 200)
+    with line.client.guard(action=ACTION, estimate=usd("0.01")) as spend:
+        spend.record(huge, 5)
+        spend.record(huge, 5)
+    [commit] = line.unreliable.questions(Commit)
+    assert commit.actual.amount == 10
+    assert commit.metrics == Usage(
+        tokens_input=2**31 - 1, latency_ms=2**31 - 1, model_version="v" * 128
+    )
+
+
+def test_a_model_version_is_text_whatever_it_was() -> None:
+    line = Line()
+    odd: Any = 4.1
+    with line.client.guard(**CALL) as spend:
+        spend.record(Usage(tokens_output=1, model_version=odd))
+    [commit] = line.unreliable.questions(Commit)
+    assert commit.metrics is not None
+    assert commit.metrics.model_version == "4.1"

@@ -173,14 +173,14 @@ def _check_address(found: Mapping[str, Any], label: Callable[[str], str]) -> Non
         )
     try:
         parts = urlsplit(url)
-        port_and_host = (parts.port, parts.hostname)
+        is_whole = bool(parts.hostname) and parts.port != 0
     except (AttributeError, TypeError, ValueError):
         raise ConfigurationError(f"{name} is {url!r}, which is not a URL") from None
     if parts.scheme == EMBEDDED_SCHEME:
         return
-    if parts.scheme not in HTTP_SCHEMES or not port_and_host[1]:
+    if parts.scheme not in HTTP_SCHEMES or not is_whole or " " in url or not url.isprintable():
         raise ConfigurationError(
-            f"{name} is {url!r}; it has to start with http://, https:// or embedded:"
+            f"{name} is {url!r}; write http://host:port, https://host or embedded:"
         )
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigurationError(

@@ -110,7 +110,8 @@ class Lease:
                 extend_by_ms=self.ttl_ms,
             )
         except RateLimitedError as problem:
-            return self._again(problem, wait_ms=problem.retry_after_ms or inf)
+            told_ms = problem.retry_after_ms
+            return self._again(problem, wait_ms=inf if told_ms is None else told_ms)
         except AMBIGUOUS as problem:
             return self._again(problem, wait_ms=None)
         except CyclesError as problem:
