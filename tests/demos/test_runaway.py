@@ -102,7 +102,7 @@ def test_at_its_real_pace_it_bills_ten_dollars_in_twelve_seconds() -> None:
     verdicts = {verdict["id"]: verdict for verdict in document["scenes"][0]["assertions"]}
     assert all(verdict["ok"] for verdict in verdicts.values())
     assert 11.9 <= verdicts["R7"]["actual"] <= 12.6
-    assert document["scenes"][0]["lanes"]["guarded"]["seconds"] < 2.5
+    assert document["scenes"][0]["lanes"]["guarded"]["seconds"] < 6
 
 
 def test_plain_lines_say_what_is_real_what_happened_and_what_it_showed() -> None:

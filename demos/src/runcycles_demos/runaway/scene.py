@@ -117,7 +117,6 @@ class Race:
         """Take down what the lane has told; return whether it has stopped."""
         child = self.lanes[lane]
         ended = child.ended  # before the last lines are read, so that none can be missed
-        stopped = False
         for line in child.heard():
             told = json.loads(line)
             kind, t = told.pop("kind"), told.pop("t")
