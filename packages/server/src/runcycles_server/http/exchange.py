@@ -94,7 +94,7 @@ class Exchange:
         self.reason: str | None = None
         self.error_code: str | None = None
         self.reservation_id: str | None = None
-        self.replayed: bool | None = None
+        self.replayed = False
 
     @property
     def path(self) -> str:
