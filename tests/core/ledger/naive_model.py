@@ -5,7 +5,6 @@ and what is held, spent or owed is summed over the list of everything that ever 
 are the protocol's JSON bodies as dicts, or a `Refusal`.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 LEVELS = ["tenant", "workspace", "app", "workflow", "agent", "toolset"]
@@ -39,16 +38,13 @@ class NaiveLedger:
     # --- what can be seen ---
 
     def total(self, key: BudgetKey, what: str) -> int:
-        return sum(
-            amount for budget, kind, amount in self.happened if (budget, kind) == (key, what)
-        )
+        return sum(n for budget, kind, n in self.happened if (budget, kind) == (key, what))
+
+    def active(self) -> list[Body]:
+        return [hold for hold in self.holds.values() if hold["status"] == "ACTIVE"]
 
     def reserved(self, key: BudgetKey) -> int:
-        return sum(
-            hold["amount"]
-            for hold in self.holds.values()
-            if hold["status"] == "ACTIVE" and key in hold["budgets"]
-        )
+        return sum(hold["amount"] for hold in self.active() if key in hold["budgets"])
 
     def remaining(self, key: BudgetKey) -> int:
         given: int = self.budgets[key]["allocated"]
@@ -84,25 +80,15 @@ class NaiveLedger:
         return body
 
     def numbers(self, key: BudgetKey) -> Body:
-        budget = self.budgets[key]
-        return {
-            "allocated": budget["allocated"],
-            "spent": self.total(key, "spent"),
-            "reserved": self.reserved(key),
-            "debt": self.total(key, "debt"),
-            "limit": budget["limit"],
-            "flag": budget["flag"],
-            "status": budget["status"],
-        }
+        given = {name: value for name, value in self.budgets[key].items() if name != "policy"}
+        totals = {"spent": self.total(key, "spent"), "debt": self.total(key, "debt")}
+        return {**given, **totals, "reserved": self.reserved(key)}
 
     # --- what operators do ---
 
     def open(self, key: BudgetKey, allocated: int, limit: int, policy: str | None) -> None:
         self.budgets[key] = {"allocated": allocated, "limit": limit, "policy": policy}
         self.budgets[key] |= {"flag": False, "status": "ACTIVE"}
-
-    def held(self, key: BudgetKey) -> bool:
-        return any(h["status"] == "ACTIVE" and key in h["budgets"] for h in self.holds.values())
 
     def delete(self, key: BudgetKey) -> None:
         del self.budgets[key]
@@ -119,11 +105,7 @@ class NaiveLedger:
         return None
 
     def sweep(self) -> int:
-        overdue = [
-            hold
-            for hold in self.holds.values()
-            if hold["status"] == "ACTIVE" and self.now > hold["expires"] + hold["grace"]
-        ]
+        overdue = [h for h in self.active() if self.now > h["expires"] + h["grace"]]
         for hold in overdue:
             hold["status"] = "EXPIRED"
         return len(overdue)
@@ -189,14 +171,8 @@ class NaiveLedger:
         if isinstance(found, Refusal):
             return found
         amount, policy = ask["actual"]["amount"], self._overage(caller, found, ask)
-        refusal = self._obstacle(found, "BUDGET_FROZEN", lambda key: self._is(key, "FROZEN"))
-        refusal = refusal or self._obstacle(
-            found, "BUDGET_CLOSED", lambda key: self._is(key, "CLOSED")
-        )
-        if policy == "REJECT":
-            refusal = refusal or self._obstacle(
-                found, "BUDGET_EXCEEDED", lambda key: self.remaining(key) < amount
-            )
+        fits = ["BUDGET_EXCEEDED"] if policy == "REJECT" else []
+        refusal = self._obstacle(found, amount, ["BUDGET_FROZEN", "BUDGET_CLOSED", *fits])
         if refusal is not None:
             return refusal
         charged = self._charge(found, amount, policy)
@@ -246,11 +222,8 @@ class NaiveLedger:
         if (refusal := self._too_late(hold, hold["grace"])) is not None:
             return refusal
         hold["status"] = "RELEASED"
-        body: Body = {
-            "status": "RELEASED",
-            "released": {"unit": hold["unit"], "amount": hold["amount"]},
-            "balances": self.balances(hold["budgets"]),
-        }
+        body: Body = {"status": "RELEASED", "balances": self.balances(hold["budgets"])}
+        body["released"] = {"unit": hold["unit"], "amount": hold["amount"]}
         return self._keep(hold["tenant"], "release " + hold_id, ask, 30 * DAY, body)
 
     def extend(self, caller: str, hold_id: str, ask: Body) -> Reply:
@@ -312,29 +285,25 @@ class NaiveLedger:
         if isinstance(found, Refusal):
             return found
         amount = ask["estimate"]["amount"]
-        return (
-            self._obstacle(found, "BUDGET_FROZEN", lambda key: self._is(key, "FROZEN"))
-            or self._obstacle(found, "BUDGET_CLOSED", lambda key: self._is(key, "CLOSED"))
-            or self._obstacle(found, "OVERDRAFT_LIMIT_EXCEEDED", self.over_limit)
-            or self._obstacle(
-                found,
-                "DEBT_OUTSTANDING",
-                lambda key: self.total(key, "debt") > 0 and self.budgets[key]["limit"] == 0,
-            )
-            or self._obstacle(found, "BUDGET_EXCEEDED", lambda key: self.remaining(key) < amount)
-            or found
-        )
+        obstacles = ["BUDGET_FROZEN", "BUDGET_CLOSED"]
+        obstacles += ["OVERDRAFT_LIMIT_EXCEEDED", "DEBT_OUTSTANDING", "BUDGET_EXCEEDED"]
+        return self._obstacle(found, amount, obstacles) or found
 
-    def _obstacle(
-        self, keys: list[BudgetKey], code: str, stands_in_the_way: Callable[[BudgetKey], bool]
-    ) -> Refusal | None:
-        for key in keys:
-            if stands_in_the_way(key):
-                return Refusal(code, code, key[1], self.remaining(key))
+    def _obstacle(self, keys: list[BudgetKey], amount: int, codes: list[str]) -> Refusal | None:
+        """The first of these that holds anywhere, root first."""
+        for code in codes:
+            for key in keys:
+                budget = self.budgets[key]
+                holds = {
+                    "BUDGET_FROZEN": budget["status"] == "FROZEN",
+                    "BUDGET_CLOSED": budget["status"] == "CLOSED",
+                    "OVERDRAFT_LIMIT_EXCEEDED": self.over_limit(key),
+                    "DEBT_OUTSTANDING": budget["limit"] == 0 and self.total(key, "debt") > 0,
+                    "BUDGET_EXCEEDED": self.remaining(key) < amount,
+                }
+                if holds[code]:
+                    return Refusal(code, code, key[1], self.remaining(key))
         return None
-
-    def _is(self, key: BudgetKey, status: str) -> bool:
-        return bool(self.budgets[key]["status"] == status)
 
     def _overage(self, tenant: str, found: list[BudgetKey], ask: Body) -> str:
         """The request decides, else the deepest budget with an opinion, else the tenant."""

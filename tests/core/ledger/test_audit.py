@@ -16,7 +16,7 @@ from runcycles.testing import authority
 from runcycles.types import ReservationStatus
 from tests.core.ledger.audit import Audit
 
-AUDIT = settings(max_examples=250, stateful_step_count=50)
+AUDIT = settings(stateful_step_count=50)  # the profile says how many of them
 UNTIL_IT_FAILS = settings(
     AUDIT,
     max_examples=3_000,  # hardly ever more than a hundred before the first difference

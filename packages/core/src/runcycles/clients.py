@@ -15,7 +15,7 @@ from runcycles.denials import decided
 from runcycles.drivers import run, run_async
 from runcycles.flows import Flow, ask, persist
 from runcycles.guard import AsyncGuard, Guard
-from runcycles.ids import new_id, trace_of
+from runcycles.ids import new_id
 from runcycles.ops import (
     BalancePage,
     Balances,
@@ -151,6 +151,10 @@ class CyclesClient(BaseClient):
         """Close the connections. What is still open expires by itself."""
         self.connection.close()
 
+    async def aclose(self) -> None:
+        """The same, on an event loop whose functions used this client too."""
+        await self.connection.aclose()
+
     def __enter__(self) -> Self:
         return self
 
@@ -163,7 +167,7 @@ class CyclesClient(BaseClient):
         self.close()
 
     def _run(self, flow: Flow[R]) -> R:
-        return run(flow, self.connection.transport, Sending(trace_of(new_id())))
+        return run(flow, self.connection.transport, Sending(new_id()))
 
 
 class AsyncCyclesClient(BaseClient):
@@ -256,4 +260,4 @@ class AsyncCyclesClient(BaseClient):
         await self.aclose()
 
     async def _run(self, flow: Flow[R]) -> R:
-        return await run_async(flow, self.connection.async_transport, Sending(trace_of(new_id())))
+        return await run_async(flow, self.connection.async_transport, Sending(new_id()))

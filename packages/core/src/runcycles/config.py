@@ -6,6 +6,7 @@ here is checked later.
 
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -21,6 +22,7 @@ HTTP_SCHEMES: Final = ("http", "https")
 EMBEDDED_SCHEME: Final = "embedded"
 
 MAX_SCOPE_LENGTH: Final = 128
+_SCOPE: Final = re.compile(rf"[a-zA-Z0-9_.-]{{1,{MAX_SCOPE_LENGTH}}}")
 TRUE: Final = frozenset({"1", "yes", "true", "on"})
 FALSE: Final = frozenset({"0", "no", "false", "off"})
 
@@ -171,14 +173,14 @@ def _check_address(found: Mapping[str, Any], label: Callable[[str], str]) -> Non
         )
     try:
         parts = urlsplit(url)
-        port_and_host = (parts.port, parts.hostname)
+        is_whole = bool(parts.hostname) and parts.port != 0
     except (AttributeError, TypeError, ValueError):
         raise ConfigurationError(f"{name} is {url!r}, which is not a URL") from None
     if parts.scheme == EMBEDDED_SCHEME:
         return
-    if parts.scheme not in HTTP_SCHEMES or not port_and_host[1]:
+    if parts.scheme not in HTTP_SCHEMES or not is_whole or " " in url or not url.isprintable():
         raise ConfigurationError(
-            f"{name} is {url!r}; it has to start with http://, https:// or embedded:"
+            f"{name} is {url!r}; write http://host:port, https://host or embedded:"
         )
     if parts.username is not None or parts.query or parts.fragment:
         raise ConfigurationError(
@@ -195,9 +197,10 @@ def _check_address(found: Mapping[str, Any], label: Callable[[str], str]) -> Non
 def _check_scope(value: Any, name: str) -> None:
     if value is None:
         return
-    if not isinstance(value, str) or not value.strip() or len(value) > MAX_SCOPE_LENGTH:
+    if not isinstance(value, str) or not _SCOPE.fullmatch(value):
         raise ConfigurationError(
-            f"{name} is {value!r}; give it 1 to {MAX_SCOPE_LENGTH} characters, or leave it out"
+            f"{name} is {value!r}; give it 1 to {MAX_SCOPE_LENGTH} letters, digits, '_', '.' or "
+            "'-', or leave it out"
         )
 
 

@@ -7,7 +7,6 @@ the same heartbeat, so it does not matter which kind of client a program was giv
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib.metadata import entry_points
 from threading import RLock
 from typing import Final, cast
 
@@ -159,6 +158,8 @@ def _async_http(config: CyclesConfig) -> AsyncTransport:
 
 def _embedded(url: str) -> LocalAuthority:
     """The authority of an `embedded:` URL, which another distribution provides."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import
+
     for entry in entry_points(group=AUTHORITIES, name="embedded"):
         return cast("LocalAuthority", entry.load()(url))
     raise ConfigurationError(

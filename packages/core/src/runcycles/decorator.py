@@ -52,6 +52,7 @@ class Options(TypedDict, total=False):
     grace_period_ms: int | None
     overage_policy: OveragePolicy | None
     on_error: OnError | str | None
+    on_authority_down: questions.OnAuthorityDown
     client: AnyClient | None
 
 
@@ -90,6 +91,8 @@ def cycles(*positional: Any, **options: Any) -> Decorator:
     def decorate(function: Callable[P, R], /) -> Callable[P, R]:
         if isinstance(function, staticmethod | classmethod):
             raise TypeError(f"put @cycles below @{type(function).__name__}")
+        if not callable(function):
+            raise TypeError(f"{function!r} cannot be called, so there is nothing to guard")
         return _guarded(function, Calls(function, options))
 
     return decorate

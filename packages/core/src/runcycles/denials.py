@@ -4,11 +4,12 @@ from runcycles.errors import DeniedError, ErrorCode, Problem, ReasonCode
 from runcycles.flows import Flow
 from runcycles.ops import Decide, Decision, Denied, Reserve
 from runcycles.scopes import lineage
-from runcycles.wire import error_for
 
 
 def as_error(op: Reserve | Decide, denied: Denied) -> DeniedError:
     """The exception that stops a call whose question was answered so."""
+    from runcycles.wire import error_for  # noqa: PLC0415 - pydantic is slow to import
+
     suspended = denied.reason_code == ReasonCode.TENANT_SUSPENDED
     detail = denied.detail
     details = {"requested": op.estimate.amount}

@@ -111,7 +111,7 @@ class BaseGuard(Spend):
             sent=self._timing.sent,
             received=self._timing.received,
             request_timeout=self._connection.request_timeout,
-            trace_id=self._sending.trace_id,
+            key=self._reserve.idempotency_key,
         )
         self._connection.heartbeat.watch(self._lease)
 
@@ -125,6 +125,7 @@ class BaseGuard(Spend):
         self, error: BaseException | None, on_error: OnError | str | None
     ) -> Flow[None] | None:
         """How the call is settled that this error left; None where there is nothing to settle."""
+        wanted = self._on_error if on_error is None else questions.on_error_of(on_error)
         lease = self._lease
         if (lease is None and not self._is_unheld) or not self._settling.acquire(blocking=False):
             return None
@@ -137,7 +138,7 @@ class BaseGuard(Spend):
             ended_by(error),
             self._meter.measured,
             estimate=self.estimate.amount,
-            on_error=self._on_error if on_error is None else questions.on_error_of(on_error),
+            on_error=wanted,
         )
         match row:
             case CommitThis():
@@ -193,8 +194,11 @@ class BaseGuard(Spend):
             self.record(used)
 
     def _may_hold(self, problem: BaseException) -> bool:
-        """Whether a reserve was cut off, so that nobody knows what it holds."""
-        return not isinstance(problem, Exception) and not self._connection.is_shadow
+        """Whether a reserve was cut off, so that nobody knows what it holds.
+
+        `GeneratorExit` ends a coroutine that nobody runs any more, so there is no asking either.
+        """
+        return not (isinstance(problem, Exception | GeneratorExit) or self._connection.is_shadow)
 
     def _abandon_flow(self) -> Flow[None]:
         try:

@@ -31,6 +31,8 @@ MAX_THREADS: Final = 2
 
 LINGER_S: Final = 5.0
 """How long a thread without leases stays: calls are short, and the next one is near."""
+MAX_WAIT_S: Final = 3_600.0
+"""Longer waits are cut into pieces: Python cannot wait for as long as a lease could run."""
 
 Clock = Callable[[], float]
 
@@ -58,8 +60,8 @@ class Lease:
         "_was_immediate",
         "due",
         "is_over",
+        "key",
         "reservation_id",
-        "trace_id",
         "ttl_ms",
     )
 
@@ -72,11 +74,11 @@ class Lease:
         sent: float,
         received: float,
         request_timeout: float,
-        trace_id: str,
+        key: str,
         clock: Clock = time.monotonic,
     ) -> None:
         self.reservation_id = reservation_id
-        self.trace_id = trace_id
+        self.key = key
         self.ttl_ms = ttl_ms or remaining_ttl_ms or ASSUMED_TTL_MS
         self._is_blind = remaining_ttl_ms is None
         lease_ms = remaining_ttl_ms or self.ttl_ms
@@ -95,7 +97,7 @@ class Lease:
     @property
     def sending(self) -> Sending:
         """The trace of the reservation, and how long an attempt to extend it may take."""
-        return Sending(self.trace_id, timeout=self._attempt_ms / 1_000)
+        return Sending(self.key, timeout=self._attempt_ms / 1_000)
 
     def beat(self) -> Flow[float | None]:
         """Extend once. Returns when to come again, on the lease's clock; None when it is over."""
@@ -108,7 +110,8 @@ class Lease:
                 extend_by_ms=self.ttl_ms,
             )
         except RateLimitedError as problem:
-            return self._again(problem, wait_ms=problem.retry_after_ms or inf)
+            told_ms = problem.retry_after_ms
+            return self._again(problem, wait_ms=inf if told_ms is None else told_ms)
         except AMBIGUOUS as problem:
             return self._again(problem, wait_ms=None)
         except CyclesError as problem:
@@ -188,7 +191,7 @@ class Heartbeat:
         self._clock = clock
         self._leases: dict[Lease, None] = {}
         self._changed = Condition()
-        self._threads = self._waiting = 0
+        self._threads = self._busy = 0
         self._wakes_at = inf
         self._is_closed = False
 
@@ -215,21 +218,24 @@ class Heartbeat:
     def _wake(self) -> None:
         with self._changed:
             self._changed.notify_all()
-            if self._waiting == 0:
-                self._start_thread()
+            self._leave_nobody_alone()
 
-    def _start_thread(self) -> None:
-        if self._threads < MAX_THREADS:
+    def _leave_nobody_alone(self) -> None:
+        """See to it that a thread is free to come, as far as there may be one."""
+        if self._busy == self._threads < MAX_THREADS:
             self._threads += 1
             Thread(target=self._work, name="runcycles-heartbeat", daemon=True).start()
 
     def _work(self) -> None:
         while (lease := self._next_due()) is not None:
+            due: float | None = None
             try:
                 due = run(lease.beat(), self._transport(), lease.sending)
             except Exception:
+                # the other leases still need this thread
                 logger.exception("extending reservation %s failed", lease.reservation_id)
-                due = None  # the other leases still need this thread
+            with self._changed:
+                self._busy -= 1
             if due is None:
                 self.forget(lease)
             else:
@@ -252,16 +258,15 @@ class Heartbeat:
                 lingered = lease is None
                 self._wakes_at = now + LINGER_S if lease is None else lease.due
                 if self._earliest() is lease:  # else one was added while we looked
-                    self._waiting += 1
-                    self._changed.wait(self._wakes_at - now)
-                    self._waiting -= 1
+                    self._changed.wait(min(self._wakes_at - now, MAX_WAIT_S))
 
     def _take(self, lease: Lease) -> Lease:
         """Nobody else beats this one meanwhile; somebody else looks after the others."""
         lease.due = inf
+        self._busy += 1
         self._wakes_at = inf  # whoever is added meanwhile has to wake or start the other thread
-        if self._waiting == 0 and self._earliest() is not None:
-            self._start_thread()
+        if self._earliest() is not None:
+            self._leave_nobody_alone()
         return lease
 
     def _earliest(self) -> Lease | None:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Lock
 from typing import Any, Final
 
@@ -105,11 +106,12 @@ class Meter:
 
 
 def checked_usage(usage: Usage) -> Usage:
-    """A usage whose numbers the protocol can carry.
+    """A usage that the protocol can carry; what is too large or too long is cut.
 
     Raises:
         TypeError, ValueError: for counts that are no whole numbers, or negative.
     """
+    cut: dict[str, Any] = {}
     for name in ("tokens_input", "tokens_output", "latency_ms"):
         count = getattr(usage, name)
         if count is None:
@@ -118,7 +120,12 @@ def checked_usage(usage: Usage) -> Usage:
             raise TypeError(f"{name} is {count!r}, which is not a whole number")
         if count < 0:
             raise ValueError(f"{name} is {count}, below zero")
-    return usage
+        if count > INT32_MAX:
+            cut[name] = INT32_MAX
+    version = usage.model_version
+    if version is not None and (type(version) is not str or len(version) > MAX_VERSION_LENGTH):
+        cut["model_version"] = _text(version)[:MAX_VERSION_LENGTH]
+    return replace(usage, **cut) if cut else usage
 
 
 def added(one: Usage, other: Usage) -> Usage:
@@ -144,12 +151,21 @@ def as_json(metadata: Metadata) -> Metadata:
     if _is_json(metadata):
         return metadata
     logger.warning("metadata that is not JSON is sent as text")
-    return {str(key): value if _is_json(value) else str(value) for key, value in metadata.items()}
+    return {
+        _text(key): value if _is_json(value) else _text(value) for key, value in metadata.items()
+    }
 
 
 def _is_json(value: Any) -> bool:
     try:
-        json.dumps(value, allow_nan=False)
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError):
         return False
     return True
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value).encode("utf-8", "replace").decode()
+    except Exception:  # noqa: BLE001 - whatever its __str__ does
+        return f"<{type(value).__name__}>"

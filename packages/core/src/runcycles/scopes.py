@@ -4,6 +4,7 @@ The canonical order of the six levels is normative; a level that is not given is
 filled in. Values are compared in lower case, because budgets are stored that way.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from runcycles.types import Subject
@@ -13,10 +14,22 @@ LEVELS: Final = ("tenant", "workspace", "app", "workflow", "agent", "toolset")
 
 def lineage(subject: Subject) -> tuple[str, ...]:
     """Every scope of a subject, root first: `("tenant:acme", "tenant:acme/agent:bot")`."""
+    return _lineage(
+        subject.tenant,
+        subject.workspace,
+        subject.app,
+        subject.workflow,
+        subject.agent,
+        subject.toolset,
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _lineage(*values: str | None) -> tuple[str, ...]:
+    """Kept, because the same few subjects spend again and again."""
     path = ""
     scopes: list[str] = []
-    for level in LEVELS:
-        value: str | None = getattr(subject, level)
+    for level, value in zip(LEVELS, values, strict=True):
         if value:
             path = f"{path}/{level}:{value.lower()}" if path else f"{level}:{value.lower()}"
             scopes.append(path)

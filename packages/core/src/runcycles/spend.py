@@ -6,7 +6,6 @@ from contextvars import ContextVar, Token
 from threading import Lock
 from typing import Any, Final
 
-from runcycles.ids import trace_of
 from runcycles.measuring import Meter, Price
 from runcycles.ops import Allowed, Decision, Reserve
 from runcycles.transports import Sending
@@ -39,7 +38,7 @@ class Spend:
         self._reserve = reserve
         self._meter = Meter(reserve.estimate.unit, price)
         self._settling = Lock()
-        self._sending = Sending(trace_of(reserve.idempotency_key))
+        self._sending = Sending(reserve.idempotency_key)
         self.decision: Decision | None = None
         self.metadata: dict[str, Any] = {}
         self.result: Any = None

@@ -1,7 +1,7 @@
 """Amounts as people type them: `5usd`, `$0.01`, `500tokens`, `1000000uc`.
 
-A budget that was misread is worse than none, so nothing is guessed: the unit is always said, zero is
-not an amount to allow, and what a shell leaves of an unquoted `$1.00` is recognised.
+A budget that was misread is worse than none, so nothing is guessed: the unit is always said, zero
+is not an amount to allow, and what a shell leaves of an unquoted `$1.00` is recognised.
 """
 
 import re
@@ -12,8 +12,10 @@ from runcycles.types import INT64_MAX, Amount, Unit, usd
 
 FORMS: Final = "5usd, $0.01, 500tokens, 20credits, 10points or 1000000uc (microcents)"
 
-_AMOUNT: Final = re.compile(r"(?P<dollar>\$)?(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[a-z]+)?")
-_EATEN_BY_SHELL: Final = re.compile(r"\.\d+|")
+_AMOUNT: Final = re.compile(
+    r"(?P<dollar>\$)?(?P<number>[0-9]{1,40}(?:\.[0-9]{1,40})?) ?(?P<unit>[a-z]+)?"
+)
+_EATEN_BY_SHELL: Final = re.compile(r"\.[0-9]+|")
 _COUNTED: Final = {
     "uc": Unit.USD_MICROCENTS,
     "token": Unit.TOKENS,

@@ -52,6 +52,9 @@ from runcycles.scopes import lineage
 
 R = TypeVar("R")
 
+_Step = Outcome[Answer[Any]] | Need
+"""What a transition of ours says; named once, since annotations of inner functions cost time."""
+
 ANY_TENANT: Final = None
 """The caller is an operator, who may settle reservations of every tenant."""
 
@@ -94,7 +97,7 @@ def _asking(op: Subjected, request: Request[Any], tenant: str) -> Plan[Answer[An
     accounts = tuple(account_key(tenant, scope, unit) for scope in lineage(op.subject))
     footprint = (tenant_key(tenant), keyed.key, *accounts)
 
-    def transition(snapshot: Snapshot) -> Outcome[Answer[Any]] | Need:
+    def transition(snapshot: Snapshot) -> _Step:
         if op.subject.tenant is not None and op.subject.tenant != tenant:
             return Outcome(foreign_tenant(op.subject.tenant, tenant))
         if (earlier := replay(snapshot, keyed)) is not None:
@@ -107,9 +110,7 @@ def _asking(op: Subjected, request: Request[Any], tenant: str) -> Plan[Answer[An
 _ENDPOINTS: Final[dict[type, str]] = {Reserve: "reserve", Decide: "decide", Record: "event"}
 
 
-def _ask(
-    op: Subjected, snapshot: Snapshot, keyed: Keyed[Any], fresh_id: str
-) -> Outcome[Answer[Any]] | Need:
+def _ask(op: Subjected, snapshot: Snapshot, keyed: Keyed[Any], fresh_id: str) -> _Step:
     now_ms = snapshot.now_ms
     outcome: Outcome[Any] | Refused | Need
     match op:
@@ -139,7 +140,7 @@ def _settling(op: Held, request: Request[Any]) -> Transition[Answer[Any]]:
     """Commit, release, extend: everything follows from the reservation."""
     own = request.tenant
 
-    def transition(snapshot: Snapshot) -> Outcome[Answer[Any]] | Need:
+    def transition(snapshot: Snapshot) -> _Step:
         reservation = snapshot.reservation(op.reservation_id)
         if reservation is None:
             return Outcome(unknown_reservation(op.reservation_id))
@@ -157,9 +158,7 @@ def _settling(op: Held, request: Request[Any]) -> Transition[Answer[Any]]:
     return transition
 
 
-def _settle(
-    op: Held, snapshot: Snapshot, keyed: Keyed[Any], reservation: Reservation
-) -> Outcome[Answer[Any]] | Need:
+def _settle(op: Held, snapshot: Snapshot, keyed: Keyed[Any], reservation: Reservation) -> _Step:
     outcome: Outcome[Any] | Refused
     match op:
         case Commit():
@@ -206,10 +205,10 @@ def _lease_end(outcome: Outcome[Any] | Refused | Need) -> int | None:
     return reply.expires_at_ms if isinstance(reply, Allowed | Extended) else None
 
 
-def _within_range(transition: Transition[Answer[R]]) -> Transition[Answer[R]]:
+def _within_range(transition: Transition[Answer[Any]]) -> Transition[Answer[Any]]:
     """Counters that would leave int64 are a refusal, not a crash."""
 
-    def guarded(snapshot: Snapshot) -> Outcome[Answer[R]] | Need:
+    def guarded(snapshot: Snapshot) -> _Step:
         try:
             return transition(snapshot)
         except OverflowError as problem:

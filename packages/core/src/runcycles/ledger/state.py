@@ -5,7 +5,7 @@ asserts its own invariants, so a broken one cannot be made by a rule nor read fr
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from runcycles.types import (
@@ -125,12 +125,18 @@ class Account:
         self, *, spent: int = 0, reserved: int = 0, debt: int = 0, flag: bool = False
     ) -> "Account":
         """This account after its counters moved by the given amounts."""
-        return replace(
-            self,
+        return Account(
+            tenant=self.tenant,
+            scope=self.scope,
+            unit=self.unit,
+            allocated=self.allocated,
             spent=self.spent + spent,
             reserved=self.reserved + reserved,
             debt=self.debt + debt,
+            overdraft_limit=self.overdraft_limit,
             is_over_limit=self.is_over_limit or flag,
+            status=self.status,
+            budget=self.budget,
         )
 
 

@@ -28,6 +28,7 @@ from runcycles.ledger.state import (
 from runcycles.ops import Balances, GetReservation, ListReservations, Op, Refused
 from runcycles.testing.clock import FakeClock
 from runcycles.testing.reads import read
+from runcycles.transports import SENDING
 from runcycles.types import Amount, BudgetStatus, OveragePolicy, Unit
 
 R = TypeVar("R")
@@ -86,8 +87,10 @@ class InMemoryAuthority:
         caller = self.tenant if tenant is None else tenant
         op_type = type(op)
         if isinstance(op, Balances | GetReservation | ListReservations):
+            path = {"reservation_id": op.reservation_id} if isinstance(op, GetReservation) else {}
+            asked: Any = wire.parse_query(op_type, wire.query_of(op), **path)
             with self._lock:
-                found = read(self._store, op, caller)
+                found = read(self._store, asked, caller)
             if isinstance(found, Refused):
                 return found
             return Answered(found, wire.encode_reply(op_type, found))
@@ -256,7 +259,9 @@ def received(op: Op[R], answer: Answer[Any]) -> R:
 def _error(op: Op[Any] | None, refused: Refused) -> CyclesProtocolError:
     """A refusal as an error body with its ids, and that as an error."""
     problem = wire.problem_of(refused)
-    body = wire.encode_problem(problem, request_id=new_id(), trace_id=new_id().replace("-", ""))
+    sending = SENDING.get()
+    trace_id = sending.trace_id if sending else new_id().replace("-", "")
+    body = wire.encode_problem(problem, request_id=new_id(), trace_id=trace_id)
     return wire.error_for(op, wire.decode_problem(problem.status, body))
 
 

@@ -115,7 +115,7 @@ def play(text: str, authority: InMemoryAuthority | None = None) -> InMemoryAutho
     for line in read_scenario(text):
         try:
             facts = stage.perform(line)
-        except LookupError as problem:
+        except ScenarioError as problem:
             raise ScenarioError(f"line {line.number}: {line.text}\n{problem}") from problem
         if line.expected:
             _compare(line, facts)
@@ -168,7 +168,10 @@ class _Stage:
                 self.authority.set_tenant(given["name"], **_fields(given, "name"))
                 return {}
             case _:
-                return self._operate(line.verb, given)
+                try:
+                    return self._operate(line.verb, given)
+                except (LookupError, ValueError, OverflowError) as problem:
+                    raise ScenarioError(str(problem)) from problem
 
     # ── what operators do to a budget ────────────────────────────────────────────────────────
 

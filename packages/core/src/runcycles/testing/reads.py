@@ -75,6 +75,7 @@ def _balances(store: DictStore, op: Balances, tenant: str) -> BalancePage:
         for account in store.of_kind(Account)
         if account.tenant == tenant and _lies_in(account.scope, op)
     ]
+    rows.sort(key=lambda account: (account.scope, account.unit))
     page, cursor = _page(rows, op)
     return BalancePage(
         balances=tuple(balance(account) for account in page),
@@ -89,8 +90,8 @@ def _list(store: DictStore, op: ListReservations, tenant: str) -> ReservationPag
         key=lambda row: row.reservation_id,
     )
     rows.sort(
-        key=_SORTS[_one_of(op.sort_by or "created_at_ms", _SORTS, "sort_by")],
-        reverse=_one_of(op.sort_dir or "desc", ("asc", "desc"), "sort_dir") == "desc",
+        key=_SORTS[_one_of(_given(op.sort_by, "created_at_ms"), _SORTS, "sort_by")],
+        reverse=_one_of(_given(op.sort_dir, "desc"), ("asc", "desc"), "sort_dir") == "desc",
     )
     page, cursor = _page(rows, op)
     included = {token.strip() for token in (op.include or "").split(",")}
@@ -137,6 +138,10 @@ def _epoch_ms(text: str) -> int:
     return round(moment.timestamp() * 1_000)
 
 
+def _given(value: str | None, default: str) -> str:
+    return default if value is None else value.lower()
+
+
 def _one_of(value: str, allowed: Iterable[str], name: str) -> str:
     known = list(allowed)
     if value not in known:
@@ -145,6 +150,8 @@ def _one_of(value: str, allowed: Iterable[str], name: str) -> str:
 
 
 def _page(rows: Sequence[T], op: Balances | ListReservations) -> tuple[Sequence[T], str | None]:
+    if op.cursor is not None and not op.cursor.isdecimal():
+        raise ValueError("cursor: it is not one of ours")
     start = int(op.cursor or 0)
     end = start + op.limit
     return rows[start:end], str(end) if end < len(rows) else None

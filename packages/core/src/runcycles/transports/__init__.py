@@ -2,4 +2,4 @@
 
 from runcycles.transports.base import SENDING, AsyncTransport, LocalAuthority, Sending, Transport
 
-__all__ = ["SENDING", "AsyncTransport", "LocalAuthority", "Sending", "Transport"]
+__all__ = ["AsyncTransport", "LocalAuthority", "SENDING", "Sending", "Transport"]

@@ -1,9 +1,9 @@
 """Who carries questions to an authority: the shapes that clients rely on."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
+from runcycles.ids import trace_of
 from runcycles.ops import Op
 
 R = TypeVar("R")
@@ -59,16 +59,23 @@ class LocalAuthority(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
 class Sending:
     """What a question has in common with the others of its flow.
 
-    `trace_id` is 32 hex digits; `timeout` bounds one attempt, in seconds, where it has to be
-    shorter than the config's.
+    Its trace follows from `key`, the idempotency key of the first one or any other id. `timeout`
+    bounds one attempt, in seconds, where it has to be shorter than the config's.
     """
 
-    trace_id: str
-    timeout: float | None = None
+    __slots__ = ("key", "timeout")
+
+    def __init__(self, key: str, timeout: float | None = None) -> None:
+        self.key = key
+        self.timeout = timeout
+
+    @property
+    def trace_id(self) -> str:
+        """The W3C trace id, 32 hex digits."""
+        return trace_of(self.key)
 
 
 SENDING: Final[ContextVar[Sending | None]] = ContextVar("runcycles_sending", default=None)

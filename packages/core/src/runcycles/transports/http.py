@@ -12,6 +12,7 @@ from anyio.lowlevel import RunVar
 from runcycles import wire
 from runcycles.config import CyclesConfig
 from runcycles.errors import CyclesTransportError
+from runcycles.ids import new_id
 from runcycles.ops import Op
 from runcycles.transports.base import SENDING, Sending
 from runcycles.wire import headers
@@ -107,6 +108,8 @@ def _settings(config: CyclesConfig) -> dict[str, Any]:
             "Accept": "application/json",
             "User-Agent": f"runcycles/{version('runcycles')} python/{platform.python_version()}",
         },
+        # reading the certificates takes longer than a question, and http:// has no use for them
+        "verify": httpx.create_ssl_context() if config.base_url.startswith("https:") else False,
         "limits": httpx.Limits(
             max_connections=config.max_connections,
             max_keepalive_connections=config.max_connections,
@@ -119,7 +122,7 @@ def _request(
     pool: httpx.Client | httpx.AsyncClient, op: Op[Any], timeouts: Timeouts
 ) -> httpx.Request:
     """The HTTP request of a question."""
-    sending = SENDING.get() or Sending(secrets.token_hex(16))
+    sending = SENDING.get() or Sending(new_id())
     sent = {headers.TRACEPARENT: f"00-{sending.trace_id}-{secrets.token_hex(8)}-01"}
     body = wire.encode_body(op)
     if body is None:

@@ -9,8 +9,10 @@ from importlib.metadata import entry_points, version
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
+from typer.main import get_command
 
 from runcycles.errors import ConfigurationError, CyclesError
+from runcycles_server.cli.balance import balance
 from runcycles_server.cli.dev import dev
 from runcycles_server.cli.serve import serve
 
@@ -26,7 +28,7 @@ def make_app() -> typer.Typer:
     app = typer.Typer(
         name="cycles",
         help="Budgets and permissions for AI agents: run the authority, look after it.",
-        no_args_is_help=True,
+        invoke_without_command=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
@@ -35,6 +37,7 @@ def make_app() -> typer.Typer:
     app.callback()(_options)
     app.command("serve")(serve)
     app.command("dev")(dev)
+    app.command("balance")(balance)
     _add_plugins(app)
     return app
 
@@ -44,7 +47,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         code = make_app()(arguments, prog_name="cycles", standalone_mode=False)
     except _COMPLAINTS as wrong:
-        sys.exit(_say(f"{wrong.format_message()} (cycles --help says more)", 2))
+        said = wrong.format_message()  # nothing where the help was the answer
+        sys.exit(_say(f"{said} (cycles --help says more)", 2) if said else 2)
     except ConfigurationError as wrong:
         sys.exit(_say(str(wrong), 2))
     except CyclesError as failure:
@@ -66,12 +70,14 @@ def _show_version(asked: bool) -> None:
 
 
 def _options(
+    context: typer.Context,
     _version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_show_version),
     ] = False,
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def _add_plugins(app: typer.Typer) -> None:
@@ -79,10 +85,16 @@ def _add_plugins(app: typer.Typer) -> None:
     for plugin in sorted(entry_points(group=PLUGINS), key=lambda found: found.name):
         try:
             command = plugin.load()
+            get_command(_with(typer.Typer(), plugin.name, command))  # it can be built by itself
         except Exception as problem:  # noqa: BLE001 - whatever a plugin raises, ours must work
             _say(f"the command {plugin.name} of {plugin.value} is broken: {problem!r}", 0)
-            continue
-        if isinstance(command, typer.Typer):
-            app.add_typer(command, name=plugin.name)
         else:
-            app.command(plugin.name)(command)
+            _with(app, plugin.name, command)
+
+
+def _with(app: typer.Typer, name: str, command: Any) -> typer.Typer:
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name)(command)
+    return app

@@ -6,16 +6,21 @@ by its owner alone, so that a restart finds tenant, budget and keys as they were
 
 import json
 import secrets
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from pydantic import ValidationError
 
 from runcycles.errors import CyclesProtocolError
 from runcycles.ledger.state import Account, account_key
-from runcycles.types import Amount, usd
+from runcycles.types import Amount, SignedAmount
+from runcycles.wire.adapters import adapter
+from runcycles_server.amounts import parse_amount
 from runcycles_server.cli.exports import Exports
+from runcycles_server.cli.output import Json
 from runcycles_server.cli.process import run_server
-from runcycles_server.cli.serve import Json, Port
+from runcycles_server.cli.serve import Port
+from runcycles_server.cli.words import amount_words
 from runcycles_server.governance.admin_key import ADMIN_KEY_PREFIX
 from runcycles_server.governance.bodies import BudgetCreate, KeyCreate, TenantCreate
 from runcycles_server.governance.keys import digest_of
@@ -24,14 +29,18 @@ from runcycles_server.http.serving import Running
 from runcycles_server.records import ApiKey, api_key_key
 from runcycles_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 
-DEFAULT_DEV_STORE = "sqlite:///cycles-dev.db"
+DEFAULT_DEV_STORE: Final = "sqlite:///cycles-dev.db"
+DEFAULT_BUDGET: Final = "1usd"
 
 
 def dev(
     *,
     budget: Annotated[
-        str, typer.Option(help="What the tenant may spend: 1usd, 50000tokens, 20credits …")
-    ] = "1usd",
+        str | None,
+        typer.Option(
+            help="What the tenant may spend: 1usd, 50000tokens, 20credits …", show_default="1usd"
+        ),
+    ] = None,
     tenant: Annotated[str, typer.Option(help="The tenant to make.")] = "demo",
     port: Port = DEFAULT_PORT,
     store: Annotated[
@@ -53,7 +62,8 @@ def dev(
 
       eval "$(cat cycles-dev.db.env)"   # in another terminal: the client finds the server
     """
-    amount = _amount(budget)
+    amount = None if budget is None else parse_amount(budget)
+    wanted = _tenant_body(tenant)
     exports = Exports.beside(store)
     admin_key = exports.known.get("CYCLES_ADMIN_KEY") or ADMIN_KEY_PREFIX + secrets.token_urlsafe(
         32
@@ -63,7 +73,7 @@ def dev(
     )
 
     async def prepare(running: Running) -> None:
-        api_key = await _provision(running.operator, tenant, amount, exports)
+        api_key = await _provision(running.operator, wanted, amount, exports)
         exports.keep(
             CYCLES_BASE_URL=running.base_url,
             CYCLES_API_KEY=api_key,
@@ -77,9 +87,12 @@ def dev(
     run_server(settings, announce=announce, prepare=prepare)
 
 
-async def _provision(operator: Operator, tenant: str, amount: Amount, exports: Exports) -> str:
+async def _provision(
+    operator: Operator, wanted: TenantCreate, amount: Amount | None, exports: Exports
+) -> str:
     """Make what is missing; the tenant's API key."""
-    await _ensure_tenant(operator, tenant)
+    tenant = wanted.tenant_id
+    await _ensure_tenant(operator, wanted)
     await _ensure_budget(operator, tenant, amount)
     known = exports.known.get("CYCLES_API_KEY", "")
     kept: ApiKey | None = await operator.store.get(api_key_key(digest_of(known)))
@@ -94,29 +107,39 @@ async def _provision(operator: Operator, tenant: str, amount: Amount, exports: E
     return made.key_secret
 
 
-async def _ensure_tenant(operator: Operator, tenant: str) -> None:
+def _tenant_body(tenant: str) -> TenantCreate:
     try:
-        await operator.tenant(tenant)
+        body: TenantCreate = adapter(TenantCreate).validate_python(
+            {"tenant_id": tenant, "name": tenant}
+        )
+        return body
+    except ValidationError:
+        raise typer.BadParameter(
+            f"{tenant!r} is no id of a tenant; write 3 to 64 of a-z, 0-9 and '-'"
+        ) from None
+
+
+async def _ensure_tenant(operator: Operator, wanted: TenantCreate) -> None:
+    try:
+        await operator.tenant(wanted.tenant_id)
     except CyclesProtocolError:
-        await operator.create_tenant(TenantCreate(tenant_id=tenant, name=tenant))
+        await operator.create_tenant(wanted)
 
 
-async def _ensure_budget(operator: Operator, tenant: str, amount: Amount) -> None:
-    scope = f"tenant:{tenant}"
-    found: Account | None = await operator.store.get(account_key(tenant, scope, amount.unit))
+async def _ensure_budget(operator: Operator, tenant: str, asked: Amount | None) -> None:
+    scope, wanted = f"tenant:{tenant}", asked or parse_amount(DEFAULT_BUDGET)
+    found: Account | None = await operator.store.get(account_key(tenant, scope, wanted.unit))
     if found is None:
-        budget = BudgetCreate(scope=scope, unit=amount.unit, allocated=amount)
+        budget = BudgetCreate(scope=scope, unit=wanted.unit, allocated=wanted)
         await operator.create_budget(budget, tenant=tenant)
-    elif found.allocated != amount.amount:
+    elif asked is not None and found.allocated != asked.amount:
+        allocated = Amount(unit=found.unit, amount=found.allocated)
+        left = SignedAmount(unit=found.unit, amount=found.remaining)
         typer.echo(
-            f"The budget of {scope} is kept as it is: {found.allocated} {found.unit} allocated, "
-            f"{found.remaining} left. Fund it, or start on a new --store, to change it.",
+            f"cycles: {scope} keeps the budget it has, {amount_words(allocated)} with "
+            f"{amount_words(left)} left; fund it or choose another --store for a new one.",
             err=True,
         )
-
-
-def _amount(text: str) -> Amount:
-    return usd(text.removesuffix("usd"))
 
 
 def _as_json(exports: Exports) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from runcycles_server.cli.output import Json
 from runcycles_server.cli.process import run_server
 from runcycles_server.http.serving import Running
 from runcycles_server.settings import (
@@ -19,7 +20,6 @@ Host = Annotated[str, typer.Option(help="The address to listen on.")]
 Port = Annotated[
     int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of text.")]
 
 
 def serve(

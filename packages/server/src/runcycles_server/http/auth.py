@@ -31,7 +31,7 @@ _UNTHROTTLED: Final[tuple[Header, ...]] = (
 class Gate:
     """Lets a request through to its endpoint, or says why not."""
 
-    def __init__(self, store: Store, *, admin_digest: str | None) -> None:
+    def __init__(self, store: Store, *, admin_digest: str | None = None) -> None:
         self._store = store
         self._admin_digest = admin_digest
 

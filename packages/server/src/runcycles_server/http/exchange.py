@@ -14,6 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from runcycles import wire
 from runcycles.errors import Problem
+from runcycles.ops import Allowed, Denied
+from runcycles.types import Verdict
 from runcycles_server.http.correlation import given_trace_id
 from runcycles_server.http.problems import body_too_large, wrong_media_type
 
@@ -62,6 +64,7 @@ class Exchange:
         "error_code",
         "headers",
         "reason",
+        "replayed",
         "request_id",
         "reservation_id",
         "scope",
@@ -91,6 +94,7 @@ class Exchange:
         self.reason: str | None = None
         self.error_code: str | None = None
         self.reservation_id: str | None = None
+        self.replayed = False
 
     @property
     def path(self) -> str:
@@ -160,10 +164,17 @@ class Exchange:
         await self.answer(Answer(problem.status, body, tuple(headers)))
 
     def decided(self, reply: Any) -> None:
-        """Keep what the access log says about the answer."""
-        self.decision = getattr(reply, "decision", None)
-        self.reason = getattr(reply, "reason_code", None)
-        self.reservation_id = getattr(reply, "reservation_id", None) or self.reservation_id
+        """Keep what the access log says about the answer; None is a remembered one."""
+        match reply:
+            case Allowed(decision=decision, reservation_id=reservation_id):
+                self.decision = decision
+                self.reservation_id = reservation_id
+            case Denied(reason_code=reason):
+                self.decision, self.reason = Verdict.DENY, reason
+            case None:
+                self.replayed = True
+            case _:
+                pass
 
     def _declared_bytes(self) -> int:
         declared = self.headers.get(b"content-length", b"0")

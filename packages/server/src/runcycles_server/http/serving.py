@@ -58,14 +58,15 @@ def listening_socket(host: str, port: int) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as problem:
-        raise StartError(f"{host} is no address of this machine: {problem}") from problem
+        raise StartError(f"{host!r} is no address that can be listened on") from problem
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)
         listener.listen(BACKLOG)
     except (OSError, OverflowError) as problem:
         listener.close()
-        raise StartError(f"cannot listen on {host}:{port}: {problem}") from problem
+        reason = getattr(problem, "strerror", None) or problem
+        raise StartError(f"cannot listen on {host}:{port}: {reason}") from problem
     return listener
 
 

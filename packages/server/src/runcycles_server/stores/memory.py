@@ -7,6 +7,7 @@ can step it, and it forgets everything when the process ends.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
+from runcycles.errors import StoreError
 from runcycles.ledger.idempotency import HELD_FOR_MS
 from runcycles.ledger.memory import DictStore
 from runcycles.ledger.state import (
@@ -29,15 +30,20 @@ class MemoryStore:
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
         self._dict = DictStore(clock_ms)
+        self._is_open = False
 
     async def start(self) -> None:
-        """Nothing to open."""
+        """Take questions from now on."""
+        self._is_open = True
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Take no more."""
+        self._is_open = False
 
     async def check(self) -> None:
-        """Memory takes writes as long as the process lives."""
+        """Raise `StoreError` unless it is open."""
+        if not self._is_open:
+            raise StoreError("the memory store is not open")
 
     def now_ms(self) -> int:
         """This moment, in epoch ms."""
@@ -45,6 +51,7 @@ class MemoryStore:
 
     async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
         """Run the transition on the records of its footprint and keep its outcome."""
+        await self.check()
         return self._dict.transact(footprint, transition)
 
     async def get(self, key: Key) -> Any:

@@ -3,17 +3,48 @@
 The store and the authority are written once, as coroutines. What such a coroutine waits for in
 another thread it hands to whoever drives it: `finish` blocks, `finish_async` waits on the loop of
 asyncio or trio. A coroutine that waits for nothing, as over the memory store, runs through at once.
+
+A thread that is answering must not ask: it would wait for itself. That can happen, since Python may
+run anybody's finalizer anywhere, and a finalizer may settle a guard.
 """
 
 import asyncio
-from collections.abc import Coroutine, Generator
+import threading
+from collections.abc import Coroutine, Generator, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 import anyio.to_thread
 
+from runcycles.errors import StoreError
+
 T = TypeVar("T")
+
+
+class _Here(threading.local):
+    """What this thread is doing right now."""
+
+    is_answering = False
+
+
+_here = _Here()
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """In here, this thread answers others.
+
+    Raises:
+        StoreError: it is doing so already, and cannot begin another answer in between.
+    """
+    if _here.is_answering:
+        raise StoreError("a finalizer asked while the store was answering; nothing was changed")
+    _here.is_answering = True
+    try:
+        yield
+    finally:
+        _here.is_answering = False
 
 
 class Pending(Generic[T]):
@@ -31,7 +62,7 @@ class Pending(Generic[T]):
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end in this thread."""
+    """Run a coroutine to its end in this thread, which may block."""
     try:
         while True:
             _wait(coroutine.send(None))
@@ -55,6 +86,8 @@ async def finish_async(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def _wait(future: Future[Any]) -> None:
+    if _here.is_answering:
+        raise StoreError("a finalizer asked while the store was answering; the answer is unknown")
     future.exception()
 
 

@@ -5,7 +5,7 @@ the file is ours (`application_id`). There is no way back: an older server refus
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -50,10 +50,11 @@ def check_is_ours(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def migrate(connection: sqlite3.Connection) -> None:
+def migrate(connection: sqlite3.Connection, steps: Sequence[tuple[int, str]] | None = None) -> None:
     """Bring the tables up to date, wholly or not at all; the connection must be in autocommit."""
     version = _version(connection)
-    missing = [(number, text) for number, text in migrations() if number > version]
+    every = migrations() if steps is None else steps
+    missing = [(number, text) for number, text in every if number > version]
     if not missing:
         return
     connection.execute("BEGIN EXCLUSIVE")

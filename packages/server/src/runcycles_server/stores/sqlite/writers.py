@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 from runcycles.errors import StoreBusyError, StoreError
 from runcycles.ledger.state import Key, Transition
 from runcycles_server.stores.sqlite.batch import Asked, BatchRunner
-from runcycles_server.stores.waiting import Pending
+from runcycles_server.stores.waiting import Pending, answering
 
 T = TypeVar("T")
 
@@ -136,6 +136,10 @@ class ThreadWriter:
             self._queue.put(item)
 
     def _work(self) -> None:
+        with answering():
+            self._answer()
+
+    def _answer(self) -> None:
         while not (self._stopping and self._queue.empty()):
             items = [self._queue.get()]
             while len(items) < MAX_BATCH and not self._queue.empty():

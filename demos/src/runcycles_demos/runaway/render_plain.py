@@ -1,0 +1,78 @@
+"""The race as plain lines: for pipes, logs, and whoever prefers to read."""
+
+from rich.console import Console, RenderableType
+
+from runcycles.types import MICROCENTS_PER_USD
+from runcycles_demos.kit.money import dollars
+from runcycles_demos.kit.timeline import Event, Timeline
+from runcycles_demos.runaway.reading import NAMES, RaceReading
+from runcycles_demos.runaway.screens import first_screen, last_screen
+from runcycles_demos.runaway.terms import LANES
+
+_NAME = max(map(len, NAMES.values()))
+
+
+class PlainRenderer:
+    """Prints one line per event of interest, and never takes one back."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._reading = RaceReading()
+        self._introduced = False
+        self._whole = dict.fromkeys(LANES, 0)  # whole dollars told so far
+
+    def update(self, timeline: Timeline) -> None:
+        """Print what is new and of interest."""
+        new = self._reading.catch_up(timeline)
+        if not self._introduced:
+            self._introduced = True
+            self._screen(first_screen(self._reading.intro))
+        for event in new:
+            if line := self._line(event):
+                self._console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def finish(self, timeline: Timeline) -> None:
+        """Print the last screen, if there is something to say."""
+        self.update(timeline)
+        if self._reading.verdicts:
+            self._console.print()
+            self._screen(last_screen(self._reading))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _screen(self, screen: RenderableType) -> None:
+        """Print a screen without the blanks that a terminal would need at the ends of its lines."""
+        with self._console.capture() as captured:
+            self._console.print(screen, highlight=False)
+        for line in captured.get().splitlines():
+            self._console.print(line.rstrip(), soft_wrap=True, highlight=False, markup=False)
+
+    def _line(self, event: Event) -> str | None:
+        match event.kind:
+            case "ready":
+                words = "both agents start"
+            case "bill_read":
+                words = self._dollar(event)
+            case "reserve_denied":
+                words = (
+                    f"call {event['call']} refused: {event['http']} {event['error']} "
+                    f"at {event['scope']}; its body never ran"
+                )
+            case "lane_stopped":
+                words = self._stop(event)
+            case _:
+                return None
+        return f"{event.t:6.2f} s  {NAMES.get(event.lane, ''):<{_NAME}}  {words}" if words else None
+
+    def _dollar(self, event: Event) -> str:
+        """Every whole dollar is told once."""
+        whole = event["microcents"] // MICROCENTS_PER_USD
+        if whole <= self._whole[event.lane]:
+            return ""
+        self._whole[event.lane] = whole
+        return f"{dollars(event['microcents'])} billed, {event['requests']:,} calls"
+
+    def _stop(self, event: Event) -> str:
+        how = "cut off" if event["by"] == "cutoff" else "stopped"
+        return f"{how} after {event['seconds']:.2f} s and {event['answered']:,} calls"

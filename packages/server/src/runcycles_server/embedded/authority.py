@@ -1,0 +1,210 @@
+"""An authority for one tenant, in the caller's own process, and the transports that ask it.
+
+Everything passes through the wire's own encoding, so a program that asks a server later meets
+nothing new.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+
+from runcycles import wire
+from runcycles.errors import (
+    ConfigurationError,
+    CyclesProtocolError,
+    ErrorCode,
+    Problem,
+    StoreError,
+)
+from runcycles.ids import new_id
+from runcycles.ledger.state import (
+    Account,
+    Budget,
+    Outcome,
+    Snapshot,
+    Tenant,
+    TenantProfile,
+    account_key,
+    tenant_key,
+)
+from runcycles.ops import Balances, GetReservation, ListReservations, Op
+from runcycles.scopes import lineage
+from runcycles.transports import SENDING
+from runcycles.types import Amount, Subject
+from runcycles_server.amounts import parse_amount
+from runcycles_server.embedded.engine import ENGINES, name_of
+from runcycles_server.governance.scopes import canonical_scope
+from runcycles_server.stores.opening import MEMORY, wall_clock_ms
+
+R = TypeVar("R")
+
+DEFAULT_TENANT = "demo"
+
+
+class EmbeddedAuthority:
+    """Budgets and permissions without a server: `EmbeddedAuthority(budget="5usd")`.
+
+    `store` is `memory:` or a file (`sqlite:///budget.db`) that one process at a time may use.
+    `budget` is what the tenant may spend altogether; a file remembers what was spent, and naming
+    another amount later changes the allocation. A memory store is private, unless `name` is given:
+    then it is shared by all that name it. May be used from any thread and any event loop.
+
+    Raises:
+        ConfigurationError: the store, the tenant or the budget is not one.
+        StoreError: the file cannot be used; the sentence says why.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: str = MEMORY,
+        tenant: str = DEFAULT_TENANT,
+        budget: str | Amount | None = None,
+        name: str | None = None,
+        clock_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self._tenant = tenant
+        self._scope_of({})
+        amount = parse_amount(budget) if isinstance(budget, str) else budget
+        private = f"{store}#{new_id()}" if store == MEMORY else name_of(store)
+        self._name = private if name is None else name
+        self._engine = ENGINES.enter(store, self._name, clock_ms)
+        self._is_open = True
+        if amount is not None:
+            self.set_budget(amount)
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that spends where nothing else is said."""
+        return self._tenant
+
+    def transport(self) -> "EmbeddedTransport":
+        """What a sync client sends its questions through."""
+        return EmbeddedTransport(self)
+
+    def async_transport(self) -> "AsyncEmbeddedTransport":
+        """What an async client sends its questions through."""
+        return AsyncEmbeddedTransport(self)
+
+    def set_budget(self, amount: str | Amount, **levels: str) -> None:
+        """Allocate an amount to the tenant, or to a scope of it: `set_budget("1usd", agent="bot")`.
+
+        What was spent stays spent; the amount is the whole allocation, not an addition.
+
+        Raises:
+            ConfigurationError: the amount or a level is not one.
+            StoreError: it could not be kept.
+        """
+        scope = self._scope_of(levels)
+        wanted = parse_amount(amount) if isinstance(amount, str) else amount
+        key = account_key(self._tenant, scope, wanted.unit)
+        ledger_id = new_id()
+
+        def transition(snapshot: Snapshot) -> Outcome[None]:
+            owner = snapshot.tenant(self._tenant) or _tenant(self._tenant, snapshot.now_ms)
+            account = snapshot.account(key)
+            if account is None:
+                account = _account(self._tenant, scope, wanted, ledger_id, snapshot.now_ms)
+            elif account.allocated != wanted.amount:
+                budget = replace(account.budget, updated_at_ms=snapshot.now_ms)
+                account = replace(account, allocated=wanted.amount, budget=budget)
+            else:
+                return Outcome(None)
+            return Outcome(None, (owner, account))
+
+        self._engine.run(self._engine.store.transact((tenant_key(self._tenant), key), transition))
+
+    def close(self) -> None:
+        """Let go of the store; closing twice is fine, and the end of the process does it too."""
+        if self._is_open:
+            self._is_open = False
+            ENGINES.leave(self._name)
+
+    def send(self, op: Op[R]) -> R:
+        """The answer to a question, from a thread that may wait."""
+        return self._engine.run(self._answer(op))
+
+    async def send_async(self, op: Op[R]) -> R:
+        """The answer to a question, on any event loop."""
+        return await self._engine.run_async(self._answer(op))
+
+    async def _answer(self, op: Op[R]) -> R:
+        sending = SENDING.get()
+        request_id = new_id()
+        trace_id = sending.trace_id if sending else request_id.replace("-", "")
+        try:
+            await self._engine.sweep_if_due()
+            raw = await self._ask(op)
+        except CyclesProtocolError as error:
+            body = wire.encode_problem(error.problem, request_id=request_id, trace_id=trace_id)
+            raise wire.error_for(op, wire.decode_problem(error.status, body)) from None
+        except StoreError as error:
+            problem = Problem(
+                status=500,
+                error_code=ErrorCode.INTERNAL_ERROR,
+                message=str(error),
+                request_id=request_id,
+                trace_id=trace_id,
+            )
+            raise wire.error_for(op, problem) from error
+        status = wire.ENDPOINTS[type(op)].status
+        return wire.decode_reply(op, status, raw, request_id=request_id, trace_id=trace_id)
+
+    async def _ask(self, op: Op[Any]) -> bytes:
+        """The answer's bytes; the question is read as if it had come over the wire."""
+        authority, of_path = self._engine.authority, getattr(op, "reservation_id", "")
+        if isinstance(op, Balances | GetReservation | ListReservations):
+            path = {"reservation_id": of_path} if of_path else {}
+            read = wire.parse_query(type(op), wire.query_of(op), **path)
+            return (await authority.read(read, tenant=self._tenant)).raw
+        parsed: Any = wire.parse_body(type(op), wire.encode_body(op) or b"", of_path)
+        return (await authority.ask(parsed, tenant=self._tenant, extended=True)).raw
+
+    def _scope_of(self, levels: dict[str, str]) -> str:
+        try:
+            subject = Subject(tenant=self._tenant, **cast("Any", levels))
+            return canonical_scope(lineage(subject)[-1], field="tenant" if not levels else "scope")
+        except (CyclesProtocolError, TypeError) as problem:
+            raise ConfigurationError(str(problem)) from None
+
+
+def _tenant(tenant: str, now_ms: int) -> Tenant:
+    return Tenant(tenant_id=tenant, profile=TenantProfile(name=tenant, created_at_ms=now_ms))
+
+
+def _account(tenant: str, scope: str, amount: Amount, ledger_id: str, now_ms: int) -> Account:
+    return Account(
+        tenant=tenant,
+        scope=scope,
+        unit=amount.unit,
+        allocated=amount.amount,
+        budget=Budget(ledger_id=ledger_id, created_at_ms=now_ms, updated_at_ms=now_ms),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedTransport:
+    """Carries questions to an authority in this process."""
+
+    authority: EmbeddedAuthority
+
+    def send(self, op: Op[R]) -> R:
+        """The answer, or its error raised."""
+        return self.authority.send(op)
+
+    def close(self) -> None:
+        """The authority stays open: other clients may be asking it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsyncEmbeddedTransport:
+    """The same for async clients, on any event loop."""
+
+    authority: EmbeddedAuthority
+
+    async def send(self, op: Op[R]) -> R:
+        """The answer, or its error raised."""
+        return await self.authority.send_async(op)
+
+    async def aclose(self) -> None:
+        """The authority stays open: other clients may be asking it."""

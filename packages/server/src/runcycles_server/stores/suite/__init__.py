@@ -1,0 +1,14 @@
+"""What every store must pass: the promises of `stores.base`, each as one check.
+
+A check is an async function that takes a `Bench` and raises AssertionError where the promise is
+broken. Run each of `CHECKS` on a bench of its own, whose store is open and empty.
+"""
+
+from runcycles_server.stores.suite.bench import Bench, Check, Clock
+from runcycles_server.stores.suite.decisions import CHECKS as DECISIONS
+from runcycles_server.stores.suite.keeping import CHECKS as KEEPING
+from runcycles_server.stores.suite.lists import CHECKS as LISTS
+
+CHECKS: tuple[Check, ...] = (*DECISIONS, *KEEPING, *LISTS)
+
+__all__ = ["CHECKS", "Bench", "Check", "Clock"]

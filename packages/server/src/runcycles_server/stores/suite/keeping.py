@@ -1,0 +1,303 @@
+"""What was kept: it comes back as it was, after a restart too, and goes when its time is over."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from runcycles.errors import StoreError
+from runcycles.ledger.idempotency import HELD_FOR_MS
+from runcycles.ledger.state import (
+    Budget,
+    Outcome,
+    Record,
+    Remembered,
+    Tenant,
+    TenantProfile,
+    reply_key,
+    reservation_key,
+)
+from runcycles.types import (
+    INT64_MAX,
+    Action,
+    Amount,
+    BudgetStatus,
+    OveragePolicy,
+    ReservationStatus,
+    Subject,
+    Unit,
+    Usage,
+)
+from runcycles_server.records import ApiKey, Setting
+from runcycles_server.stores.suite.bench import (
+    ACCOUNT,
+    NOON_MS,
+    SCOPE,
+    TENANT,
+    Bench,
+    Check,
+    a_reservation,
+    added,
+    an_account,
+    together,
+)
+
+FREE: Final[dict[str, Any]] = {"text": 'quote " and \\ and \n', "é": [1, 2.5, None, {"x": True}]}
+"""JSON of every shape, as callers put it into metadata."""
+
+
+def one_of_each() -> tuple[Record, ...]:
+    """Records of every kind, each with everything that it can hold."""
+    return (
+        an_account(
+            allocated=INT64_MAX,
+            spent=1,
+            reserved=2,
+            debt=3,
+            overdraft_limit=4,
+            is_over_limit=True,
+            status=BudgetStatus.FROZEN,
+            budget=Budget(
+                ledger_id="ledger-9",
+                created_at_ms=NOON_MS,
+                updated_at_ms=NOON_MS + 1,
+                overage_policy=OveragePolicy.ALLOW_WITH_OVERDRAFT,
+                rollover_policy="CARRY_FORWARD",
+                period_start_ms=NOON_MS,
+                period_end_ms=NOON_MS + 2,
+                metadata=FREE,
+            ),
+        ),
+        an_account(scope=f"{SCOPE}/agent:b", unit=Unit.CREDITS),
+        Tenant(tenant_id="plain"),
+        Tenant(
+            tenant_id="full",
+            status="damaged",
+            overage_policy=OveragePolicy.REJECT,
+            default_ttl_ms=1_000,
+            max_ttl_ms=2_000,
+            max_extensions=0,
+            profile=TenantProfile(
+                name="Full & Söhne",
+                created_at_ms=NOON_MS,
+                updated_at_ms=NOON_MS,
+                parent_tenant_id="plain",
+                reservation_expiry_policy="AUTO_RELEASE",
+                suspended_at_ms=NOON_MS,
+                closed_at_ms=NOON_MS,
+                metadata={"k": "v"},
+            ),
+        ),
+        a_reservation("rsv-plain"),
+        a_reservation(
+            "rsv-full",
+            status=ReservationStatus.COMMITTED,
+            subject=Subject(tenant="Acme", agent="Bot_1", dimensions={"run_id": "7"}),
+            action=Action(kind="tool.call", name="send ✉", tags=("a", "b")),
+            estimate=Amount(unit=Unit.RISK_POINTS, amount=INT64_MAX),
+            affected_scopes=("tenant:acme", "tenant:acme/agent:bot_1"),
+            budgeted_scopes=("tenant:acme/agent:bot_1",),
+            overage_policy=OveragePolicy.ALLOW_IF_AVAILABLE,
+            extension_count=3,
+            finalized_at_ms=NOON_MS + 9,
+            charged=0,
+            metadata=FREE,
+            committed_metadata={},
+            committed_metrics=Usage(tokens_input=1, model_version="m", custom=FREE),
+        ),
+        a_reservation(
+            "rsv-given-back",
+            status=ReservationStatus.RELEASED,
+            finalized_at_ms=NOON_MS,
+            release_reason="",
+        ),
+        a_reply("plain"),
+        a_reply("full", reservation_id="rsv-full", lease_expires_at_ms=NOON_MS + 1),
+        ApiKey(
+            key_id="key_1",
+            tenant_id=TENANT,
+            digest="00ff",
+            key_prefix="cyc_x",
+            name="first",
+            created_at_ms=NOON_MS,
+            expires_at_ms=NOON_MS + 1,
+        ),
+        ApiKey(
+            key_id="key_2",
+            tenant_id=TENANT,
+            digest="11ee",
+            key_prefix="cyc_y",
+            name="second",
+            created_at_ms=NOON_MS,
+            expires_at_ms=NOON_MS + 1,
+            status="REVOKED",
+            description="d",
+            permissions=("a:b", "c:d"),
+            scope_filter=(),
+            revoked_at_ms=NOON_MS,
+            revoked_reason="lost",
+            metadata={"k": "v"},
+        ),
+        Setting(name="empty", value=""),
+    )
+
+
+def a_reply(key: str, **fields: Any) -> Remembered:
+    """A reply of the checks' tenant, remembered for a day."""
+    reply = Remembered(
+        tenant=TENANT,
+        endpoint="reserve",
+        idempotency_key=key,
+        fingerprint=bytes(range(32)),
+        reply=b'{"decision":"ALLOW"}',
+        expires_at_ms=NOON_MS + 86_400_000,
+    )
+    return replace(reply, **fields)
+
+
+async def every_record_comes_back_as_it_was(bench: Bench) -> None:
+    """All kinds, all fields, the widest numbers; and again after they were written over."""
+    records = one_of_each()
+    for _ in range(2):
+        await bench.keep(*records)
+        found = [await bench.store.get(record.key) for record in records]
+        assert found == list(records), found
+        seen = await bench.store.transact(
+            tuple(record.key for record in records),
+            lambda snapshot: Outcome([snapshot.records[record.key] for record in records]),
+        )
+        assert seen == list(records), seen
+
+
+async def the_last_change_counts(bench: Bench) -> None:
+    """A record that is kept again replaces the one before, wherever it is read."""
+    first = a_reservation("rsv-1")
+    await bench.keep(first)
+    ended = replace(first, status=ReservationStatus.RELEASED, finalized_at_ms=NOON_MS + 5)
+    longer = replace(first, expires_at_ms=NOON_MS + 90_000, extension_count=1)
+    for record in (longer, ended):
+        await bench.keep(record)
+        assert await bench.store.get(first.key) == record
+
+
+async def what_is_not_there_is_none(bench: Bench) -> None:
+    """Every kind can be asked for by a key that nobody used."""
+    for record in one_of_each():
+        assert await bench.store.get(record.key) is None
+
+
+async def overdue_reservations_are_found_longest_first(bench: Bench) -> None:
+    """Only ACTIVE ones, and only after the last moment of their grace."""
+    await bench.keep(
+        a_reservation("rsv-late", expires_at_ms=NOON_MS + 2),
+        a_reservation("rsv-early", expires_at_ms=NOON_MS + 1),
+        a_reservation("rsv-long-grace", expires_at_ms=NOON_MS, grace_ms=60_000),
+        a_reservation(
+            "rsv-ended",
+            expires_at_ms=NOON_MS,
+            status=ReservationStatus.RELEASED,
+            finalized_at_ms=NOON_MS,
+        ),
+    )
+    bench.clock.ms = NOON_MS + 5_001
+    assert await bench.store.due(10) == []
+    bench.clock.ms = NOON_MS + 5_003
+    assert await bench.store.due(10) == ["rsv-early", "rsv-late"]
+    assert await bench.store.due(1) == ["rsv-early"]
+
+
+async def what_was_kept_long_enough_is_forgotten(bench: Bench) -> None:
+    """Replies at their own time, reservations a month after their end, some at a time."""
+    ended = {"status": ReservationStatus.RELEASED, "finalized_at_ms": NOON_MS}
+    await bench.keep(
+        a_reply("short", expires_at_ms=NOON_MS + 1_000),
+        a_reply("long", expires_at_ms=NOON_MS + 2 * HELD_FOR_MS),
+        a_reservation("rsv-1", **ended),
+        a_reservation("rsv-2", status=ReservationStatus.EXPIRED, expires_at_ms=NOON_MS, grace_ms=1),
+        a_reservation("rsv-running", expires_at_ms=NOON_MS + HELD_FOR_MS * 3),
+    )
+    bench.clock.ms = NOON_MS + 999
+    assert await bench.store.purge(10) == 0
+    bench.clock.ms = NOON_MS + 1_000
+    assert await bench.store.purge(10) == 1
+    bench.clock.ms = NOON_MS + HELD_FOR_MS + 1
+    assert await bench.store.purge(1) == 1
+    assert await bench.store.purge(10) == 1
+    assert await bench.store.purge(10) == 0
+    assert await bench.store.get(reply_key(TENANT, "reserve", "long")) is not None
+    for reservation_id, is_there in (("rsv-1", False), ("rsv-2", False), ("rsv-running", True)):
+        found = await bench.store.get(reservation_key(reservation_id))
+        assert (found is not None) is is_there, reservation_id
+
+
+async def a_forgotten_key_may_be_used_again(bench: Bench) -> None:
+    """After its time a key is free, whether or not it was forgotten already."""
+    await bench.open_budget(200)
+    amounts = (10, 20, 30)
+    for amount in amounts:
+        await bench.reserve(amount, key="k")
+        bench.clock.ms += HELD_FOR_MS
+    assert (await bench.budget()).reserved == sum(amounts)
+    assert await bench.store.purge(10) == 1
+    await bench.reserve(40, key="k")
+    assert (await bench.budget()).reserved == sum(amounts) + 40
+
+
+async def a_restart_forgets_nothing(bench: Bench) -> None:
+    """Everything that was answered is there when the store opens again."""
+    if bench.reopen is None:
+        return
+    records = one_of_each()
+    await bench.keep(*records)
+    bench.store = await bench.reopen()
+    found = [await bench.store.get(record.key) for record in records]
+    assert found == list(records), found
+
+
+async def a_restart_does_not_turn_back_time(bench: Bench) -> None:
+    """Whatever the machine's clock says after a restart, the store's goes on."""
+    if bench.reopen is None:
+        return
+    bench.clock.ms = NOON_MS + 500
+    await bench.open_budget(1)
+    bench.clock.ms = NOON_MS
+    bench.store = await bench.reopen()
+    assert bench.store.now_ms() >= NOON_MS + 500
+
+
+async def closing_finishes_what_waits(bench: Bench) -> None:
+    """A question that was asked before the end is answered; what it changed is kept."""
+    await bench.open_budget(100)
+    *answers, _ = await together(
+        *(bench.store.transact((ACCOUNT,), added(1)) for _ in range(5)), bench.store.close()
+    )
+    assert sorted(map(str, answers)) == ["1", "2", "3", "4", "5"]
+    if bench.reopen is not None:
+        bench.store = await bench.reopen()
+        assert (await bench.budget()).spent == len(answers)
+
+
+async def a_closed_store_refuses(bench: Bench) -> None:
+    """It says so, rather than losing what it is given."""
+    await bench.open_budget(100)
+    await bench.store.close()
+    (problem,) = await together(bench.store.transact((ACCOUNT,), added(1)))
+    assert isinstance(problem, StoreError), problem
+
+
+async def an_open_store_is_ready(bench: Bench) -> None:
+    """The check of readiness passes where writes are taken."""
+    await bench.store.check()
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    every_record_comes_back_as_it_was,
+    the_last_change_counts,
+    what_is_not_there_is_none,
+    overdue_reservations_are_found_longest_first,
+    what_was_kept_long_enough_is_forgotten,
+    a_forgotten_key_may_be_used_again,
+    a_restart_forgets_nothing,
+    a_restart_does_not_turn_back_time,
+    closing_finishes_what_waits,
+    a_closed_store_refuses,
+    an_open_store_is_ready,
+)

@@ -1,0 +1,183 @@
+"""How fast a durable reservation is, as a ratio to an echo on the same machine in the same run.
+
+`uv run poe bench [--rounds N] [--seconds N] [--json FILE]`. Medians of alternating rounds; wrk
+shares the cores with the server. These are measurements, not tests: nothing here can fail by
+being slow.
+"""
+
+import argparse
+import json
+import platform
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import Progress, TaskID
+from rich.table import Table
+
+from runcycles import Action, CyclesClient, CyclesConfig
+from tests.benchmarks.stand import TENANT, Load, Target, authority, echo, middle, press
+
+CONNECTIONS = (1, 32, 200)
+CALLS = 500
+ACTION = Action(kind="llm.completion", name="gpt-4o")
+Advance = Callable[[], None]
+
+
+def throughput(rounds: int, seconds: int, advance: Advance) -> dict[str, Any]:
+    """Durable reservations a second against echoes a second, by connections."""
+    loads: dict[tuple[str, int], list[Load]] = {}
+    sizes: dict[int, list[int]] = {connections: [] for connections in CONNECTIONS}
+    for _ in range(rounds):
+        for connections in CONNECTIONS:
+            with echo() as yardstick:
+                load = press(yardstick, connections=connections, seconds=seconds)
+                loads.setdefault(("echo", connections), []).append(load)
+            advance()
+            with authority(sizes[connections]) as server:
+                load = press(server, connections=connections, seconds=seconds)
+                loads.setdefault(("cycles", connections), []).append(load)
+            advance()
+    return {
+        str(connections): _row(
+            middle(loads["echo", connections]), middle(loads["cycles", connections])
+        )
+        | {"median_batch": median(sizes[connections])}
+        for connections in CONNECTIONS
+    }
+
+
+def _row(yardstick: Load, cycles: Load) -> dict[str, float]:
+    return {
+        "echo_per_s": round(yardstick.rate),
+        "reserve_per_s": round(cycles.rate),
+        "ratio": round(cycles.rate / yardstick.rate, 2),
+        "echo_p99_ms": round(yardstick.p99, 2),
+        "reserve_p50_ms": round(cycles.p50, 2),
+        "reserve_p99_ms": round(cycles.p99, 2),
+    }
+
+
+def latency(rounds: int, advance: Advance) -> dict[str, float]:
+    """Reserve and commit through one sync client, against two bare posts to the echo."""
+    bare: list[float] = []
+    guarded: list[float] = []
+    for _ in range(rounds):
+        with echo() as yardstick:
+            bare.append(_two_posts(yardstick))
+        with authority() as server:
+            config = CyclesConfig(base_url=server.base_url, api_key=server.api_key, tenant=TENANT)
+            with CyclesClient(config) as client:
+                guarded.append(_p50(lambda: _guarded(client)))
+        advance()
+    return {
+        "two_posts_p50_ms": round(median(bare), 3),
+        "reserve_and_commit_p50_ms": round(median(guarded), 3),
+        "ratio": round(median(guarded) / median(bare), 2),
+    }
+
+
+def _two_posts(target: Target) -> float:
+    body = {
+        "idempotency_key": "k",
+        "subject": {"tenant": TENANT},
+        "action": {"kind": ACTION.kind, "name": ACTION.name},
+        "estimate": {"unit": "USD_MICROCENTS", "amount": 1_000},
+    }
+    with httpx.Client(base_url=target.base_url) as client:
+
+        def post_twice() -> None:
+            client.post("/v1/reservations", json=body)
+            client.post("/v1/reservations", json=body)
+
+        return _p50(post_twice)
+
+
+def _guarded(client: CyclesClient) -> None:
+    with client.guard(action=ACTION, estimate=1_000) as spend:
+        spend.record(900)
+
+
+def _p50(call: Callable[[], None]) -> float:
+    times: list[float] = []
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return median(times[CALLS // 10 :]) * 1_000
+
+
+def embedded(rounds: int, advance: Advance) -> dict[str, float]:
+    """Reserve and commit through a guard, with the authority in memory inside this process."""
+    times: list[float] = []
+    for number in range(rounds):
+        url = f"embedded:?tenant=bench{number}&budget=1000000usd"
+        with CyclesClient(CyclesConfig(base_url=url)) as client:
+            times.append(_p50(lambda: _guarded(client)))
+        advance()
+    return {"guard_p50_us": round(median(times) * 1_000, 1)}
+
+
+def show(console: Console, found: dict[str, Any]) -> None:
+    """The tables that people read."""
+    table = Table(title="Durable POST /v1/reservations against the echo")
+    for heading in ("connections", "echo/s", "reserve/s", "ratio", "p50 ms", "p99 ms", "batch"):
+        table.add_column(heading, justify="right")
+    for connections, row in found["throughput"].items():
+        table.add_row(
+            connections,
+            f"{row['echo_per_s']:,}",
+            f"{row['reserve_per_s']:,}",
+            f"{row['ratio']:.2f}",
+            f"{row['reserve_p50_ms']:.2f}",
+            f"{row['reserve_p99_ms']:.2f}",
+            f"{row['median_batch']:.0f}",
+        )
+    console.print(table)
+    http, local = found["latency"], found["embedded"]
+    console.print(
+        f"One sync client over HTTP: reserve + commit p50 {http['reserve_and_commit_p50_ms']} ms, "
+        f"two bare posts {http['two_posts_p50_ms']} ms: {http['ratio']} ×"
+    )
+    console.print(f"Embedded in memory, reserve + commit p50: {local['guard_p50_us']} µs")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="poe bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=3, help="of each run of wrk")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    wanted = parser.parse_args()
+    if shutil.which("wrk") is None:
+        parser.exit(3, "poe bench needs wrk: apt-get install wrk, or brew install wrk\n")
+    console = Console(stderr=True)
+    with Progress(console=console) as progress:
+        steps = wanted.rounds * (2 * len(CONNECTIONS) + 2)
+        task: TaskID = progress.add_task("measuring", total=steps)
+
+        def advance() -> None:
+            progress.advance(task)
+
+        found = {
+            "machine": {
+                "python": platform.python_version(),
+                "sqlite": sqlite3.sqlite_version,
+                "system": platform.platform(),
+            },
+            "throughput": throughput(wanted.rounds, wanted.seconds, advance),
+            "latency": latency(wanted.rounds, advance),
+            "embedded": embedded(wanted.rounds, advance),
+        }
+    show(Console(), found)
+    if wanted.json:
+        wanted.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

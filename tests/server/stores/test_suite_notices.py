@@ -1,0 +1,200 @@
+"""The suite is worth what it notices: each store here breaks one promise, and is found out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import pytest
+from anyio.lowlevel import checkpoint
+
+from runcycles.ledger.state import Account, Key, Outcome, Reservation, Snapshot, Transition
+from runcycles_server.stores.memory import MemoryStore
+from runcycles_server.stores.queries import ReservationQuery
+from runcycles_server.stores.suite import CHECKS, Bench, Check, Clock, decisions, keeping, lists
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class LosesUpdates(MemoryStore):
+    """Looks, lets others in, then writes what it made of what it saw."""
+
+    async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
+        seen = {key: await self.get(key) for key in footprint}
+        await checkpoint()
+        answer = transition(Snapshot(self.now_ms(), seen))
+        if not isinstance(answer, Outcome):
+            return await super().transact(footprint, transition)
+        kept = replace(answer)
+        return await super().transact((), lambda _snapshot: kept)
+
+
+class KeepsHalf(MemoryStore):
+    """Stops in the middle of writing an outcome."""
+
+    async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
+        def half(snapshot: Snapshot) -> Any:
+            answer = transition(snapshot)
+            if isinstance(answer, Outcome) and len(answer.changes) == 2:
+                return Outcome(answer.reply, answer.changes[:1])
+            return answer
+
+        return await super().transact(footprint, half)
+
+
+class SharesBlame(MemoryStore):
+    """Fails the neighbour of whoever raised."""
+
+    problem: Exception | None = None
+
+    async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
+        blamed, self.problem = self.problem, None
+        if blamed is not None:
+            raise blamed
+        try:
+            return await super().transact(footprint, transition)
+        except Exception as problem:
+            self.problem = problem
+            raise
+
+
+class DecidesTwice(MemoryStore):
+    """Keeps the outcomes of both calls of a transition."""
+
+    async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
+        await super().transact(footprint, transition)
+        return await super().transact(footprint, transition)
+
+
+class ForgetsKeys(MemoryStore):
+    """Keeps no replies."""
+
+    async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
+        reply = await super().transact(footprint, transition)
+        for key in [key for key in self._dict.records if key[0] == "reply"]:
+            del self._dict.records[key]
+        return reply
+
+
+class TurnsBackTime(MemoryStore):
+    """Believes the machine's clock."""
+
+    def __init__(self, clock_ms: Callable[[], int]) -> None:
+        super().__init__(clock_ms)
+        self._believed = clock_ms
+
+    def now_ms(self) -> int:
+        return self._believed()
+
+
+class NeverCloses(MemoryStore):
+    async def close(self) -> None:
+        """Go on as if nothing had been said."""
+
+
+class ForgetsWhatRuns(MemoryStore):
+    """Purges by creation rather than by end."""
+
+    async def purge(self, limit: int) -> int:
+        forgotten = await super().purge(limit)
+        running = [row.key for row in self._dict.of_kind(Reservation)]
+        for key in running[: limit - forgotten]:
+            del self._dict.records[key]
+        return forgotten
+
+
+class FindsTooEarly(MemoryStore):
+    """Takes the last moment of the grace for the first one after it."""
+
+    async def due(self, limit: int) -> list[str]:
+        later = MemoryStore(lambda: self.now_ms() + 1)
+        later._dict.records = self._dict.records  # noqa: SLF001 - a broken store may
+        return await later.due(limit)
+
+
+class SortsByOneColumn(MemoryStore):
+    """Breaks ties as they come."""
+
+    async def reservations(self, query: ReservationQuery) -> list[Reservation]:
+        return list(reversed(await super().reservations(query)))
+
+
+class MatchesPartsOfWords(MemoryStore):
+    async def accounts(
+        self, tenant: str | None, segments: Mapping[str, str] | None = None
+    ) -> list[Account]:
+        found = await super().accounts(tenant)
+        return [a for a in found if all(value in a.scope for value in (segments or {}).values())]
+
+
+class RoundsNumbers(MemoryStore):
+    """Keeps amounts as floats, like many a database client."""
+
+    async def get(self, key: Key) -> Any:
+        found = await super().get(key)
+        if isinstance(found, Account):
+            return replace(found, allocated=min(int(float(found.allocated)), 2**63 - 1024))
+        return found
+
+
+BROKEN: list[tuple[type[MemoryStore], Check]] = [
+    (LosesUpdates, decisions.n_parallel_reserves_never_oversell),
+    (LosesUpdates, decisions.decisions_made_together_see_each_other),
+    (LosesUpdates, decisions.one_key_has_one_effect_however_often_it_is_asked),
+    (LosesUpdates, decisions.nobody_sees_a_change_half_done),
+    (KeepsHalf, decisions.nobody_sees_a_change_half_done),
+    (SharesBlame, decisions.a_transition_that_raises_fails_alone),
+    (DecidesTwice, decisions.decisions_made_together_see_each_other),
+    (ForgetsKeys, decisions.one_key_has_one_effect_however_often_it_is_asked),
+    (ForgetsKeys, decisions.one_key_for_two_requests_is_a_conflict),
+    (TurnsBackTime, decisions.time_never_goes_back),
+    (NeverCloses, keeping.a_closed_store_refuses),
+    (ForgetsWhatRuns, keeping.what_was_kept_long_enough_is_forgotten),
+    (FindsTooEarly, keeping.overdue_reservations_are_found_longest_first),
+    (RoundsNumbers, keeping.every_record_comes_back_as_it_was),
+    (SortsByOneColumn, lists.every_order_is_kept_page_by_page),
+    (MatchesPartsOfWords, lists.segments_are_whole),
+]
+
+
+@pytest.mark.parametrize(("store", "check"), BROKEN, ids=lambda part: part.__name__)
+async def test_a_broken_promise_is_noticed(store: type[MemoryStore], check: Check) -> None:
+    bench = await bench_over(store)
+    with pytest.raises(AssertionError):
+        await check(bench)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+async def test_a_store_that_forgets_after_a_restart_is_noticed_where_it_matters(
+    check: Check,
+) -> None:
+    """Reopening gives an empty store: exactly the checks about restarts must fail."""
+    bench = await bench_over(MemoryStore)
+
+    async def emptied() -> MemoryStore:
+        fresh = MemoryStore(bench.clock.now_ms)
+        await fresh.start()
+        return fresh
+
+    bench.reopen = emptied
+    about_restarts = {
+        keeping.a_restart_forgets_nothing,
+        keeping.a_restart_does_not_turn_back_time,
+        keeping.closing_finishes_what_waits,
+    }
+    if check in about_restarts:
+        with pytest.raises(AssertionError):
+            await check(bench)
+    else:
+        await check(bench)
+
+
+async def bench_over(store_type: type[MemoryStore]) -> Bench:
+    clock = Clock()
+    store = store_type(clock.now_ms)
+    await store.start()
+    return Bench(store, clock)
