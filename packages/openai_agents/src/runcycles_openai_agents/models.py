@@ -1,0 +1,127 @@
+"""A model that asks before each request, below the SDK's own retries."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from inspect import BoundArguments, signature
+from typing import Any, Final
+
+import agents as sdk
+from agents.items import TResponseStreamEvent
+
+from runcycles.calls import AsyncCall
+from runcycles_openai_agents.options import Asked, calls_of, run_id
+from runcycles_openai_agents.refusals import RunStopped, settling, stopping
+from runcycles_openai_agents.usage import TERMINAL, request_of, usage_in, usage_of
+
+ASKED: Final = signature(sdk.Model.get_response)
+"""What the SDK hands to a model."""
+
+
+class CyclesModel(sdk.Model):
+    """A model, or the name of one, whose every request is reserved before and settled after.
+
+    Give it to an agent or to `RunConfig(model=...)`. `agent` is who spends; `options` are those of
+    `runcycles.calls.CallGuards`. What it does not do itself, it leaves to the model.
+    """
+
+    def __init__(
+        self,
+        client_or_calls: Asked,
+        model: sdk.Model | str | None,
+        *,
+        agent: str | None = None,
+        provider: sdk.ModelProvider | None = None,
+        **options: Any,
+    ) -> None:
+        self._calls = calls_of(client_or_calls, options)
+        self._given = model
+        self._provider = provider or sdk.MultiProvider()
+        self._agent = agent
+
+    @property
+    def _model(self) -> sdk.Model:
+        given = self._given
+        return given if isinstance(given, sdk.Model) else self._provider.get_model(given)
+
+    def for_agent(self, agent: str) -> "CyclesModel":
+        """The same model, with this agent spending."""
+        return CyclesModel(self._calls, self._given, agent=agent, provider=self._provider)
+
+    async def get_response(self, *given: Any, **named: Any) -> sdk.ModelResponse:
+        """Ask, then let the model answer."""
+        model, asked = self._model, ASKED.bind(self, *given, **named)
+        call = await self._open(model, asked)
+        async with settling(call):
+            response = await model.get_response(*asked.args[1:], **asked.kwargs)
+            call.guard.result = response
+            call.used(usage_of(response.usage))
+        return response
+
+    async def stream_response(
+        self, *given: Any, **named: Any
+    ) -> AsyncIterator[TResponseStreamEvent]:
+        """Ask, then pass the model's events on; settled before the last one is."""
+        model, asked = self._model, ASKED.bind(self, *given, **named)
+        call = await self._open(model, asked, sdk.ModelSettings(include_usage=True))
+        async with settling(call):
+            events = model.stream_response(*asked.args[1:], **asked.kwargs)
+            async with aclosing(call.stream(events, usage_in)) as watched:
+                async for event in watched:
+                    if getattr(event, "type", None) in TERMINAL:  # a listener may stop here
+                        with stopping():
+                            await call.settle()
+                    yield event
+
+    async def _open(
+        self, model: sdk.Model, asked: BoundArguments, *changes: sdk.ModelSettings
+    ) -> AsyncCall:
+        """Reserve, and set the limit that makes the estimate a bound."""
+        request = request_of(model, asked.arguments)
+        with stopping():
+            call = await self._calls.model_async(request, agent=self._agent, run_id=run_id())
+        for change in (sdk.ModelSettings(max_tokens=call.max_tokens), *changes):
+            settings: sdk.ModelSettings = asked.arguments["model_settings"]
+            asked.arguments["model_settings"] = settings.resolve(change)
+        return call
+
+    def get_retry_advice(self, request: sdk.ModelRetryAdviceRequest) -> sdk.ModelRetryAdvice | None:
+        """A refusal is final; about everything else the model knows best."""
+        if not isinstance(request.error, RunStopped):
+            return self._model.get_retry_advice(request)
+        final = sdk.ModelRetryNormalizedError(is_abort=True)
+        return sdk.ModelRetryAdvice(suggested=False, replay_safety="unsafe", normalized=final)
+
+    async def close(self) -> None:
+        """Close the model."""
+        await self._model.close()
+
+    async def _cleanup_on_run_end(self, owner: object) -> None:
+        await self._model._cleanup_on_run_end(owner)  # noqa: SLF001 - passed on as it came
+
+    def __getattr__(self, name: str) -> Any:
+        if name in {"_given", "_provider"}:  # of a copy that is not filled yet
+            raise AttributeError(name)
+        return getattr(self._model, name)
+
+
+class CyclesModelProvider(sdk.ModelProvider):
+    """Models by name, each of which asks: `RunConfig(model_provider=CyclesModelProvider(client))`.
+
+    Runs of agents used as tools inherit it. It is not consulted for an agent that holds a model
+    object, and cannot see which agent is asking.
+    """
+
+    def __init__(
+        self, client_or_calls: Asked = None, inner: sdk.ModelProvider | None = None, **options: Any
+    ) -> None:
+        self._calls = calls_of(client_or_calls, options)
+        self._inner = inner or sdk.MultiProvider()
+
+    def get_model(self, model_name: str | None) -> sdk.Model:
+        """The inner provider's model, guarded."""
+        model = self._inner.get_model(model_name)
+        return model if isinstance(model, CyclesModel) else CyclesModel(self._calls, model)
+
+    async def aclose(self) -> None:
+        """Close the inner provider."""
+        await self._inner.aclose()
