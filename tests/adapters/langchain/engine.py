@@ -1,0 +1,159 @@
+"""How LangChain runs the suite's team: with guarded models and tools, middleware, or callbacks."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import httpx
+from langchain.agents import create_agent
+from langchain_core.tools import tool
+from langchain_openai import ChatOpenAI
+
+from runcycles.adapter_suite import HELPER, MODEL, Team, Toolbox
+from runcycles.default_client import AnyClient
+from runcycles_langchain import (
+    CyclesCallbackHandler,
+    CyclesMiddleware,
+    guard_model,
+    guard_tools,
+)
+
+VERSION = f"langchain {version('langchain')}"
+TEAM = Team(passes_on=("ask_helper",))
+QUESTIONS = {
+    ("tools", "sync"): 4,  # the lead, its two tools, the lead again
+    ("tools", "async"): 4,
+    ("sub_agent", "sync"): 9,  # … the helper as a tool, itself, its tool, itself again, the lead
+    ("sub_agent", "async"): 9,
+    ("stream", "sync"): 4,
+    ("stream", "async"): 4,
+}
+
+
+def scripted(url: str, **settings: Any) -> ChatOpenAI:
+    """LangChain's own client, talking to a model server."""
+    return ChatOpenAI(
+        **{"model": MODEL, "base_url": url, "api_key": "no key", "max_retries": 0, **settings}
+    )
+
+
+@asynccontextmanager
+async def scripted_async(url: str, **settings: Any) -> AsyncIterator[ChatOpenAI]:
+    """The same, with connections that do not outlive their event loop."""
+    async with httpx.AsyncClient() as connections:
+        yield scripted(url, http_async_client=connections, **settings)
+
+
+class Guarded:
+    """`guard_model` and `guard_tools`."""
+
+    name = "guard_model, guard_tools"
+
+    @property
+    def version(self) -> str:
+        return f"{VERSION}, {self.name}"
+
+    def model(self, model: Any, client: AnyClient) -> Any:
+        return guard_model(model, client)
+
+    def tools(self, tools: list[Any], client: AnyClient) -> list[Any]:
+        return list(guard_tools(tools, client))
+
+    def middleware(self, client: AnyClient) -> list[Any]:
+        return []
+
+    def config(self, client: AnyClient) -> dict[str, Any]:
+        return {}
+
+    def run(
+        self, scenario: str, mode: str, *, url: str, client: AnyClient, toolbox: Toolbox
+    ) -> str:
+        if mode == "async":
+            return asyncio.run(self._run_async(scenario, url, client, toolbox))
+        agent = self._team(scenario, scripted(url), client, toolbox)
+        asked, config = {"messages": [("user", "What does it cost?")]}, self.config(client)
+        if scenario == "stream":
+            for _ in agent.stream(asked, config, stream_mode="messages"):
+                pass
+            return "streamed"
+        return str(agent.invoke(asked, config)["messages"][-1].content)
+
+    async def _run_async(self, scenario: str, url: str, client: AnyClient, toolbox: Toolbox) -> str:
+        async with scripted_async(url) as model:
+            agent = self._team(scenario, model, client, toolbox)
+            asked, config = {"messages": [("user", "What does it cost?")]}, self.config(client)
+            if scenario == "stream":
+                async for _ in agent.astream(asked, config, stream_mode="messages"):
+                    pass
+                return "streamed"
+            return str((await agent.ainvoke(asked, config))["messages"][-1].content)
+
+    def _team(self, scenario: str, model: Any, client: AnyClient, toolbox: Toolbox) -> Any:
+        def agent(name: str, prompt: str, tools: list[Any]) -> Any:
+            return create_agent(
+                self.model(model, client),
+                self.tools(tools, client),
+                system_prompt=prompt,
+                middleware=self.middleware(client),
+                name=name,
+            )
+
+        tools: list[Any] = [tool(toolbox.look_up), tool(toolbox.take_note)]
+        if scenario == "sub_agent":
+            helper = agent(HELPER, f"You are the {HELPER}.", tools[:1])
+            tools.append(asking(helper))
+        return agent("lead", "You lead.", tools)
+
+
+def asking(helper: Any) -> Any:
+    """The helper as a tool, sync and async."""
+
+    @tool
+    def ask_helper(input: str) -> str:
+        """Ask the helper."""
+        return str(helper.invoke({"messages": [("user", input)]})["messages"][-1].content)
+
+    async def ask(input: str) -> str:
+        answer = await helper.ainvoke({"messages": [("user", input)]})
+        return str(answer["messages"][-1].content)
+
+    ask_helper.coroutine = ask
+    return ask_helper
+
+
+class Middleware(Guarded):
+    """`CyclesMiddleware`; models and tools are not guarded themselves."""
+
+    name = "CyclesMiddleware"
+
+    def model(self, model: Any, client: AnyClient) -> Any:
+        return model
+
+    def tools(self, tools: list[Any], client: AnyClient) -> list[Any]:
+        return tools
+
+    def middleware(self, client: AnyClient) -> list[Any]:
+        return [CyclesMiddleware(client)]
+
+
+class Callbacks(Middleware):
+    """`CyclesCallbackHandler` on the outermost run."""
+
+    name = "CyclesCallbackHandler"
+
+    def middleware(self, client: AnyClient) -> list[Any]:
+        return []
+
+    def config(self, client: AnyClient) -> dict[str, Any]:
+        return {"callbacks": [CyclesCallbackHandler(client)]}
+
+
+class Unguarded(Middleware):
+    """The same team without us, to see that the suite's check can fail."""
+
+    name = "unguarded"
+
+    def middleware(self, client: AnyClient) -> list[Any]:
+        return []
