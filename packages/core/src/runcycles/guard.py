@@ -14,7 +14,7 @@ from typing import Self, Unpack, assert_never
 from runcycles import questions
 from runcycles.connection import Connection
 from runcycles.denials import as_error
-from runcycles.drivers import finish, run, run_async
+from runcycles.drivers import finish, finish_async, run, run_async
 from runcycles.errors import CyclesError, CyclesTransportError
 from runcycles.flows import AMBIGUOUS, Flow, Timing, abandon, ask, commit_or_record, reported
 from runcycles.heartbeat import Lease
@@ -253,7 +253,7 @@ class Guard(BaseGuard):
         """Commit or release, once. `error` is what left the call; `on_error` overrides ours."""
         flow = self._settle_flow(error, on_error)
         if flow is not None:
-            run(flow, self._connection.transport, self._sending)
+            finish(flow, self._connection.transport, self._sending)
 
     def __enter__(self) -> Self:
         self.open()
@@ -299,7 +299,7 @@ class AsyncGuard(BaseGuard):
             await self._finish(flow)
 
     async def _finish(self, flow: Flow[None]) -> None:
-        await finish(
+        await finish_async(
             flow,
             self._connection.async_transport,
             self._sending,
