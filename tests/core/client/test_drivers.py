@@ -5,7 +5,7 @@ import anyio
 import pytest
 
 from runcycles import Released, tokens
-from runcycles.drivers import finish, run, run_async
+from runcycles.drivers import finish, finish_async, run, run_async
 from runcycles.errors import CyclesTransportError
 from runcycles.flows import Flow, Sleep
 from runcycles.ops import Release
@@ -59,18 +59,20 @@ def test_a_flow_is_run_to_its_result_waits_included() -> None:
     assert run(patient(waits), Answering(), Sending("ab" * 16)) == "answered"
     assert time.monotonic() - started >= 0.001
     assert waits == ["before", "after"]
+    assert finish(patient([]), Answering(), Sending("k")) == "answered"
 
 
 async def test_an_async_flow_is_run_to_its_result_waits_included() -> None:
     assert await run_async(patient([]), AsyncAnswering()) == "answered"
-    assert await finish(patient([]), AsyncAnswering(), Sending("k"), within=5) == "answered"
+    assert await finish_async(patient([]), AsyncAnswering(), Sending("k"), within=5) == "answered"
 
 
 async def test_an_error_is_the_flows_to_handle() -> None:
     lost = CyclesTransportError("gone")
     assert run(patient([]), Answering(lost)) == "gone"
+    assert finish(patient([]), Answering(lost), Sending("k")) == "gone"
     assert await run_async(patient([]), AsyncAnswering(lost)) == "gone"
-    assert await finish(patient([]), AsyncAnswering(lost), Sending("k"), within=5) == "gone"
+    assert await finish_async(patient([]), AsyncAnswering(lost), Sending("k"), within=5) == "gone"
 
 
 async def test_a_flow_that_handles_no_error_raises_it() -> None:
@@ -81,9 +83,11 @@ async def test_a_flow_that_handles_no_error_raises_it() -> None:
     with pytest.raises(CyclesTransportError):
         run(simple(), Answering(lost))
     with pytest.raises(CyclesTransportError):
+        finish(simple(), Answering(lost), Sending("k"))
+    with pytest.raises(CyclesTransportError):
         await run_async(simple(), AsyncAnswering(lost))
     with pytest.raises(CyclesTransportError):
-        await finish(simple(), AsyncAnswering(lost), Sending("k"), within=5)
+        await finish_async(simple(), AsyncAnswering(lost), Sending("k"), within=5)
 
 
 async def test_all_questions_of_a_flow_share_its_trace_and_nothing_else_does() -> None:
@@ -106,4 +110,4 @@ async def test_a_flow_has_to_end_when_its_time_is_over() -> None:
             yield RELEASE
 
     with anyio.fail_after(5), pytest.raises(AssertionError, match="went on"):
-        await finish(stubborn(), AsyncAnswering(), Sending("k"), within=0.001)
+        await finish_async(stubborn(), AsyncAnswering(), Sending("k"), within=0.001)

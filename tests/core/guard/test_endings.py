@@ -120,6 +120,32 @@ def test_a_guard_that_was_never_opened_has_nothing_to_settle() -> None:
     assert line.asked() == []
 
 
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_settlement_that_is_interrupted_is_finished_and_the_interruption_passed_on() -> None:
+    line = Line({Commit: [interrupt]})
+    with pytest.raises(KeyboardInterrupt), line.client.guard(**CALL) as spend:
+        spend.record(8)
+    assert line.asked() == ["Reserve", "Commit", "Commit"]
+    assert line.spent == 8
+
+
+def test_a_settlement_that_is_interrupted_twice_is_left() -> None:
+    line = Line({Commit: [interrupt, interrupt]})
+    with pytest.raises(KeyboardInterrupt), line.client.guard(**CALL):
+        pass
+    assert line.spent == 0
+
+
+def test_an_interrupted_settlement_that_fails_says_so_besides() -> None:
+    line = Line({Commit: [interrupt, Answered(409, "RESERVATION_FINALIZED")]})
+    with pytest.raises(KeyboardInterrupt) as interrupted, line.client.guard(**CALL):
+        pass
+    assert "RESERVATION_FINALIZED" in interrupted.value.__notes__[0]
+
+
 # ── settling that fails ──────────────────────────────────────────────────────────────────────────
 
 

@@ -1,7 +1,9 @@
 import logging
+import threading
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
+import anyio
 import pytest
 
 from runcycles import (
@@ -13,7 +15,7 @@ from runcycles import (
     tokens,
     usd,
 )
-from runcycles.ops import Allowed, Commit, Decide, Reserve
+from runcycles.ops import Allowed, Commit, Decide, Extend, Reserve
 from tests.core.guard.lines import ACTION, CALL, Line, ModelError
 
 # ── the ordinary life of a call ──────────────────────────────────────────────────────────────────
@@ -114,6 +116,32 @@ def test_numbers_are_microcents_unless_a_unit_is_named() -> None:
     assert guard.estimate == usd("0.00001")
     guard = Line().client.guard(action=ACTION, estimate=1_000, unit=Unit.TOKENS)
     assert guard.estimate == tokens(1_000)
+
+
+# ── while it runs ────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_call_that_takes_long_is_kept_alive() -> None:
+    extended = threading.Event()
+    line = Line({Extend: [extended.set]})
+    with line.client.guard(**CALL, ttl_ms=1_000):  # so short that it is extended at once
+        assert extended.wait(5)
+    [extend] = line.unreliable.questions(Extend)
+    assert extend.extend_by_ms == 1_000
+
+
+async def test_an_async_call_that_takes_long_is_kept_alive() -> None:
+    extended = threading.Event()
+    line = Line({Extend: [extended.set]})
+    async with line.async_client.guard(**CALL, ttl_ms=1_000):
+        assert await anyio.to_thread.run_sync(extended.wait, 5)
+
+
+def test_a_call_that_is_over_soon_is_not_extended() -> None:
+    line = Line()
+    with line.client.guard(**CALL):
+        pass
+    assert line.asked() == ["Reserve", "Commit"]
 
 
 # ── the current reservation ──────────────────────────────────────────────────────────────────────

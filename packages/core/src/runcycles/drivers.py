@@ -56,7 +56,43 @@ async def run_async(flow: Flow[R], transport: AsyncTransport, sending: Sending |
         SENDING.reset(token)
 
 
-async def finish(flow: Flow[R], transport: AsyncTransport, sending: Sending, *, within: float) -> R:
+def finish(flow: Flow[R], transport: Transport, sending: Sending) -> R:
+    """Run a flow to its end although it is interrupted; the first Ctrl-C is passed on then."""
+    cut_off: BaseException | None = None
+    token = SENDING.set(sending)
+    try:
+        step = next(flow)
+        while True:
+            answer: Any = None
+            try:
+                if isinstance(step, Sleep):
+                    time.sleep(step.seconds)
+                else:
+                    answer = transport.send(step)
+            except Exception as problem:  # noqa: BLE001 - the flow decides what an error means
+                step = flow.throw(problem)
+            except BaseException as interrupted:
+                if cut_off is not None:
+                    raise
+                cut_off = interrupted  # the same question once more, with its key
+            else:
+                step = flow.send(answer)
+    except StopIteration as finished:
+        result: R = finished.value
+        if cut_off is not None:
+            raise cut_off from None
+        return result
+    except CyclesError as problem:
+        if cut_off is None:
+            raise
+        raise _noted(cut_off, problem) from problem
+    finally:
+        SENDING.reset(token)
+
+
+async def finish_async(
+    flow: Flow[R], transport: AsyncTransport, sending: Sending, *, within: float
+) -> R:
     """Run a flow to its end although its task is cancelled; a cancellation is passed on then.
 
     After `within` seconds the flow is told so by a `TimeoutError`, and has to end.
@@ -87,11 +123,16 @@ async def finish(flow: Flow[R], transport: AsyncTransport, sending: Sending, *, 
     except CyclesError as problem:
         if cut_off is None:
             raise
-        logger.error("%s", problem)  # noqa: TRY400 - the traceback is that of the cancellation
-        cut_off.add_note(f"Cycles: {problem}")
-        raise cut_off from problem
+        raise _noted(cut_off, problem) from problem
     finally:
         SENDING.reset(token)
+
+
+def _noted(cut_off: BaseException, problem: CyclesError) -> BaseException:
+    """What cut us off, with what went wrong besides: the interruption has to arrive."""
+    logger.error("%s", problem)
+    cut_off.add_note(f"Cycles: {problem}")
+    return cut_off
 
 
 async def _done(step: Step, transport: AsyncTransport) -> Any:

@@ -15,7 +15,7 @@ from typing import Self, TypeVar, Unpack, assert_never
 from runcycles import questions
 from runcycles.connection import Connection
 from runcycles.denials import as_error
-from runcycles.drivers import finish, run, run_async
+from runcycles.drivers import finish, finish_async, run, run_async
 from runcycles.errors import CyclesError, CyclesTransportError
 from runcycles.flows import AMBIGUOUS, Flow, Timing, abandon, ask, commit_or_record, reported
 from runcycles.heartbeat import Lease
@@ -263,7 +263,7 @@ class Guard(BaseGuard):
         """Commit or release, once. `error` is what left the call; `on_error` overrides ours."""
         flow = self._settle_flow(error, on_error)
         if flow is not None:
-            run(flow, self._connection.transport, self._sending)
+            finish(flow, self._connection.transport, self._sending)
 
     def stream(self, items: Iterable[T], usage_of: UsageOf[T]) -> Generator[T, None, None]:
         """Pass on the items of a stream, record what they say was used, and settle at its end.
@@ -321,7 +321,7 @@ class AsyncGuard(BaseGuard):
         return settled_async(items, lambda item: self._take(usage_of(item)), self.settle)
 
     async def _finish(self, flow: Flow[None]) -> None:
-        await finish(
+        await finish_async(
             flow,
             self._connection.async_transport,
             self._sending,

@@ -32,7 +32,7 @@ from runcycles.types import Amount, ReservationStatus
 from runcycles_server.cursors import Cursor, fingerprint
 from runcycles_server.filters import Listing, cursor_of, query_of, refused, segments_of
 from runcycles_server.stores.base import Store
-from runcycles_server.stores.queries import SORTS
+from runcycles_server.stores.queries import NUMERIC_SORTS, SORTS
 
 Read = Balances | GetReservation | ListReservations
 
@@ -96,7 +96,8 @@ async def _list(store: Store, op: ListReservations, tenant: str | None) -> Reser
     query = query_of(op, _owner(op, tenant), cursor)
     bound = fingerprint(query)
     if cursor is not None:
-        if cursor.bound != bound:
+        is_numeric = isinstance(cursor.after[0], int)
+        if cursor.bound != bound or is_numeric != (query.sort_by in NUMERIC_SORTS):
             raise _other_list(op)
         query = replace(query, after=cursor.after)
     rows = await store.reservations(replace(query, limit=op.limit + 1))

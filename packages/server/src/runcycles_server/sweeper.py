@@ -10,19 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from runcycles.errors import StoreError
+from runcycles.errors import StoreCorruptError, StoreError
 from runcycles.ledger.apply import Plan, expiry
 from runcycles.ledger.state import Key, Need, Outcome, Record, Snapshot
 from runcycles_server.stores.base import Store
 
 INTERVAL_S: Final = 5.0
 """The pace of the reference server; an overdue hold blocks its budget no longer than this."""
-EXPIRE_BATCH: Final = 200
+EXPIRE_BATCH: Final = 100
 """Expiries decided together, in one commit of the store."""
-PURGE_BATCH: Final = 500
+PURGE_BATCH: Final = 200
 """Records forgotten in one commit of the store."""
 MAX_BATCHES: Final = 50
 """Batches of each kind in one sweep; what is left waits for the next."""
+
+MAX_STUCK: Final = 1_000
+"""Damaged reservations that are passed over; beyond that they are tried again."""
 
 R = TypeVar("R")
 
@@ -67,6 +70,7 @@ class Sweeper:
         self._store = store
         self._interval_s = interval_s
         self._task: asyncio.Task[None] | None = None
+        self._stuck: set[str] = set()
 
     def start(self) -> None:
         """Sweep from now on, in the running event loop."""
@@ -98,13 +102,29 @@ class Sweeper:
     async def _expire(self) -> int:
         expired = 0
         for _ in range(MAX_BATCHES):
-            overdue = await self._store.due(EXPIRE_BATCH)
+            due = await self._store.due(EXPIRE_BATCH + len(self._stuck))
+            overdue = [
+                reservation_id for reservation_id in due if reservation_id not in self._stuck
+            ]
             if overdue:
-                plan = together([expiry(reservation_id) for reservation_id in overdue])
-                expired += sum(await self._store.transact(plan.footprint, plan.transition))
+                expired += await self._expire_all(overdue)
             if len(overdue) < EXPIRE_BATCH:
                 break
         return expired
+
+    async def _expire_all(self, overdue: list[str]) -> int:
+        """Expire these in one commit, or one by one where one of them stands in the way."""
+        plan = together([expiry(reservation_id) for reservation_id in overdue])
+        try:
+            return sum(await self._store.transact(plan.footprint, plan.transition))
+        except (AssertionError, OverflowError, StoreCorruptError):
+            if len(overdue) > 1:
+                return sum([await self._expire_all([reservation_id]) for reservation_id in overdue])
+            log.exception("the reservation %s is damaged and cannot expire", overdue[0])
+            if len(self._stuck) == MAX_STUCK:
+                self._stuck.clear()
+            self._stuck.update(overdue)
+            return 0
 
     async def _purge(self) -> int:
         purged = 0

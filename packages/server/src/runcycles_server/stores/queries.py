@@ -24,6 +24,7 @@ SORTS: Final[dict[str, Callable[[Reservation], SortValue]]] = {
     "expires_at_ms": lambda row: row.expires_at_ms,
 }
 """The protocol's sort columns."""
+NUMERIC_SORTS: Final = frozenset({"reserved", "created_at_ms", "expires_at_ms"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from runcycles.ledger.state import (
     Snapshot,
     account_key,
 )
-from runcycles.ops import Commit, Release, Reserve
+from runcycles.ops import Allowed, Commit, Release, Reserve
 from runcycles.types import (
     Action,
     Amount,
@@ -84,6 +84,12 @@ class Bench:
     async def reserve(self, amount: int, *, key: str | None = None) -> Reply[Any]:
         """Ask for tokens; a refusal is raised."""
         return await self.authority.ask(a_reserve(amount, key=key), tenant=TENANT)
+
+    async def hold(self, amount: int, *, key: str | None = None) -> str:
+        """The id of a new reservation."""
+        held = (await self.reserve(amount, key=key)).value
+        assert isinstance(held, Allowed), held
+        return str(held.reservation_id)
 
     async def commit(self, reservation_id: str, actual: int) -> Reply[Any]:
         """Settle a reservation."""

@@ -18,7 +18,6 @@ from runcycles_server.stores.suite.bench import (
     TENANT,
     Bench,
     Check,
-    a_reserve,
     added,
     an_account,
     together,
@@ -60,12 +59,8 @@ async def of_commit_and_release_one_wins(bench: Bench) -> None:
     """Two ways to settle at once: one is done, the other finds it done."""
     await bench.open_budget(1_000)
     for _ in range(10):
-        held = (await bench.reserve(10)).value
-        assert isinstance(held, Allowed)
-        assert held.reservation_id is not None
-        answers = await together(
-            bench.commit(held.reservation_id, 10), bench.release(held.reservation_id)
-        )
+        held = await bench.hold(10)
+        answers = await together(bench.commit(held, 10), bench.release(held))
         kinds = sorted(type(answer).__name__ for answer in answers)
         assert kinds == [Reply.__name__, ReservationFinalizedError.__name__], answers
     after = await bench.budget()
@@ -181,9 +176,7 @@ async def time_never_goes_back(bench: Bench) -> None:
 async def a_plain_question_is_a_plain_answer(bench: Bench) -> None:
     """The simplest case, from reserve to commit, so that a report of failures begins with it."""
     await bench.open_budget(BUDGET)
-    reply = await bench.authority.ask(a_reserve(10), tenant=TENANT)
-    assert isinstance(reply.value, Allowed)
-    await bench.commit(str(reply.value.reservation_id), 4)
+    await bench.commit(await bench.hold(10), 4)
     after = await bench.budget()
     assert (after.reserved, after.spent, after.remaining) == (0, 4, 96)
 
