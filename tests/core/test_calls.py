@@ -460,3 +460,11 @@ def test_a_failure_is_a_line_too(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_wrong_setting_is_refused_at_construction(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         calls_on(authority_with(usd(1)), **options)
+
+
+def test_a_unit_may_be_written_as_text() -> None:
+    authority = authority_with(tokens(10_000))
+    call = calls_on(authority, unit="TOKENS").model(ASKED)
+    call.used(SHORT)
+    call.settle()
+    assert authority.account("tenant:acme").spent == 160

@@ -174,7 +174,7 @@ class CallGuards:
         self._connection = client.connection
         self._subject = subject
         self._prices = prices or PriceBook()
-        self._unit = unit
+        self._unit = Unit(unit)  # people write it as text, too
         self._max_tokens = max_tokens
         self._tools = dict(tools or {})
         self._unmapped = unmapped or ToolAction()
