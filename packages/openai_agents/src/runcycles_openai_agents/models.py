@@ -101,7 +101,11 @@ class CyclesModel(sdk.Model):
     def __getattr__(self, name: str) -> Any:
         if name in {"_given", "_provider"}:  # of a copy that is not filled yet
             raise AttributeError(name)
-        return getattr(self._model, name)
+        try:
+            model = self._model
+        except Exception as exc:
+            raise AttributeError(name) from exc
+        return getattr(model, name)
 
 
 class CyclesModelProvider(sdk.ModelProvider):
