@@ -7,11 +7,12 @@ calls on itself is part of that one call.
 
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing
-from functools import lru_cache, wraps
+from contextlib import aclosing, closing
+from functools import lru_cache, partial, wraps
 from typing import Any, Final, TypeVar
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.outputs import ChatResult
 from langchain_core.tools import BaseTool
 from langchain_core.tools import tool as as_tool
 from pydantic import BaseModel
@@ -21,14 +22,22 @@ from runcycles.calls import BaseCall, CallGuards
 from runcycles.streaming import settled, settled_async
 from runcycles_langchain.options import MARK, Asked, calls_of
 from runcycles_langchain.refusals import settling, settling_async, stopping
-from runcycles_langchain.usage import LIMITS, Tally, answers, caller_of, request_of, usage_in
+from runcycles_langchain.usage import (
+    LIMITS,
+    Tally,
+    answers,
+    caller_of,
+    is_last_event,
+    request_of,
+    usage_in,
+)
 
 logger = logging.getLogger("runcycles.langchain")
 M = TypeVar("M", bound=BaseChatModel)
 Method = Callable[..., Any]
 
 
-def guard_model(model: M, client_or_calls: Asked = None, **options: Any) -> M:
+def guard_model(model: M, client_or_calls: Asked = None, /, **options: Any) -> M:
     """A copy of a chat model that asks; one that asks already is returned as it is.
 
     Raises:
@@ -44,12 +53,12 @@ def guard_model(model: M, client_or_calls: Asked = None, **options: Any) -> M:
         logger.warning("%s has no output limit to set; it is assumed", type(model).__name__)
     # streams of other endpoints than OpenAI's own tell their usage only if asked to
     is_silent = getattr(model, "stream_usage", True) is None
-    guarded: M = _guarded(model, calls, {"stream_usage": True} if is_silent else {})
+    guarded: M = _guarded(model, calls, **({"stream_usage": True} if is_silent else {}))
     return guarded
 
 
 def guard_tools(
-    tools: Iterable[BaseTool | Method], client_or_calls: Asked = None, **options: Any
+    tools: Iterable[BaseTool | Method], client_or_calls: Asked = None, /, **options: Any
 ) -> list[BaseTool]:
     """Copies of tools that ask; functions become tools, and what asks already stays as it is.
 
@@ -57,7 +66,7 @@ def guard_tools(
         ConfigurationError: for a tool that the provider runs, and for a wrong option.
     """
     calls = calls_of(client_or_calls, options)
-    return [_guarded(_tool(each), calls, {}) for each in tools]
+    return [_guarded(_tool(each), calls) for each in tools]
 
 
 def is_guarded(item: object) -> bool:
@@ -71,7 +80,7 @@ def _tool(given: Any) -> Any:
     return given if isinstance(given, BaseTool) else as_tool(given)
 
 
-def _guarded(item: Any, calls: CallGuards, update: dict[str, Any]) -> Any:
+def _guarded(item: Any, calls: CallGuards, **update: Any) -> Any:
     if is_guarded(item):
         return item
     kind: Any = type(item)
@@ -82,12 +91,14 @@ def _guarded(item: Any, calls: CallGuards, update: dict[str, Any]) -> Any:
 
 @lru_cache(maxsize=256)
 def _class(kind: Any, calls: CallGuards) -> Any:
-    guards, base = (_TOOL, object) if issubclass(kind, BaseTool) else (_MODEL, BaseChatModel)
+    is_tool = issubclass(kind, BaseTool)
+    base, asking = (BaseTool, _asking_tool) if is_tool else (BaseChatModel, _asking_model)
     names = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
-    for name, guard in guards.items():
+    for name, (shape, opening) in (TOOL if is_tool else MODEL).items():
         method = getattr(kind, name, None)
         if method is not None and method is not getattr(base, name, None):
-            names[name] = wraps(method)(guard(method, calls))
+            ask = asking(getattr(calls, opening))
+            names[name] = wraps(method)(shape(ask, partial(_begun, method)))
     return type(kind)(kind.__name__, (kind,), {**names, "__cycles_plain__": kind})
 
 
@@ -103,115 +114,101 @@ def _plain(item: Any) -> Any:
 # ── what a guarded object has in place of its own methods ────────────────────────────────────
 
 
-def _asked(model: Any, messages: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """The question about a call, and who calls."""
-    settings = {"n": getattr(model, "n", None), **given}
-    manager = settings.pop("run_manager", None)
-    told = model._get_ls_params(**settings)  # noqa: SLF001 - what it tells its tracers
-    return {
-        "request": request_of(told, messages, settings),
-        **caller_of(getattr(manager, "metadata", None)),
-    }
+def _asking_model(opening: Method) -> Method:
+    def ask(
+        model: Any, messages: Any, stop: Any = None, run_manager: Any = None, **given: Any
+    ) -> Any:
+        settings = {"n": getattr(model, "n", None), "stop": stop, **given}
+        told = model._get_ls_params(**settings)  # noqa: SLF001 - what it tells its tracers
+        caller = caller_of(getattr(run_manager, "metadata", None))
+        return opening(request_of(told, messages, settings), **caller)
+
+    return ask
 
 
-def _begun(call: BaseCall[Any], method: Method, model: Any, messages: Any, **given: Any) -> Any:
-    """Let the model's own code run, with the limit in its place."""
-    twin = _plain(model)
+def _asking_tool(opening: Method) -> Method:
+    def ask(tool: Any, *_args: Any, **_given: Any) -> Any:
+        marked = [getattr(tool, name, None) for name in ("func", "coroutine", "_run", "_arun")]
+        return opening(tool.name, *marked, **caller_of(None))
+
+    return ask
+
+
+def _begun(method: Method, call: BaseCall[Any], item: Any, *args: Any, **given: Any) -> Any:
+    """Let the framework's own code run, with the limit in its place."""
+    twin = _plain(item)
     if call.max_tokens is not None:
-        limit = call.max_tokens // answers({"n": getattr(model, "n", None), **given})
-        if field := _limit_of(model):
+        limit = call.max_tokens // answers({"n": getattr(item, "n", None), **given})
+        if field := _limit_of(item):
             object.__setattr__(twin, "__dict__", {**twin.__dict__, field: limit})
         given |= {name: limit for name in LIMITS if given.get(name) is not None}
-    return method(twin, messages, **given)
+    return method(twin, *args, **given)
 
 
 def _limit_of(model: BaseChatModel) -> str | None:
     return next((name for name in LIMITS if name in type(model).model_fields), None)
 
 
-def _generating(method: Method, calls: CallGuards) -> Method:
-    def generate(self: Any, messages: Any, stop: Any = None, **given: Any) -> Any:
-        given["stop"] = stop
-        with stopping(), settling(calls.model(**_asked(self, messages, given))) as call:
-            result = _begun(call, method, self, messages, **given)
-            call.used(usage_in(result.generations))
-            call.guard.result = result
-            return result
-
-    return generate
+def _done(call: BaseCall[Any], result: Any) -> Any:
+    if isinstance(result, ChatResult):
+        call.used(usage_in(result.generations))
+    call.guard.result = result
+    return result
 
 
-def _generating_async(method: Method, calls: CallGuards) -> Method:
-    async def generate(self: Any, messages: Any, stop: Any = None, **given: Any) -> Any:
-        given["stop"] = stop
+def _whole(ask: Method, begin: Method) -> Method:
+    def whole(self: Any, *args: Any, **given: Any) -> Any:
+        with stopping(), settling(ask(self, *args, **given)) as call:
+            return _done(call, begin(call, self, *args, **given))
+
+    return whole
+
+
+def _whole_async(ask: Method, begin: Method) -> Method:
+    async def whole(self: Any, *args: Any, **given: Any) -> Any:
         with stopping():
-            opened = await calls.model_async(**_asked(self, messages, given))
-            async with settling_async(opened) as call:
-                result = await _begun(call, method, self, messages, **given)
-                call.used(usage_in(result.generations))
-                call.guard.result = result
-                return result
+            async with settling_async(await ask(self, *args, **given)) as call:
+                return _done(call, await begin(call, self, *args, **given))
 
-    return generate
+    return whole
 
 
-def _streaming(method: Method, calls: CallGuards) -> Method:
-    def stream(self: Any, messages: Any, stop: Any = None, **given: Any) -> Iterator[Any]:
-        given["stop"] = stop
-        with stopping(), settling(calls.model(**_asked(self, messages, given))) as call:
+def _parts(ask: Method, begin: Method) -> Method:
+    def parts(self: Any, *args: Any, **given: Any) -> Iterator[Any]:
+        with stopping(), settling(ask(self, *args, **given)) as call:
             tally = Tally(call)
-            yield from settled(_begun(call, method, self, messages, **given), tally.add, tally.end)
+            stream = settled(begin(call, self, *args, **given), tally.add, tally.end)
+            with closing(stream) as watched:
+                for part in watched:
+                    if is_last_event(part):  # a listener may stop here
+                        tally.end(None)
+                    yield part
 
-    return stream
+    return parts
 
 
-def _streaming_async(method: Method, calls: CallGuards) -> Method:
-    async def stream(
-        self: Any, messages: Any, stop: Any = None, **given: Any
-    ) -> AsyncIterator[Any]:
-        given["stop"] = stop
+def _parts_async(ask: Method, begin: Method) -> Method:
+    async def parts(self: Any, *args: Any, **given: Any) -> AsyncIterator[Any]:
         with stopping():
-            opened = await calls.model_async(**_asked(self, messages, given))
-            async with settling_async(opened) as call:
+            async with settling_async(await ask(self, *args, **given)) as call:
                 tally = Tally(call)
-                parts = _begun(call, method, self, messages, **given)
-                async with aclosing(settled_async(parts, tally.add, tally.end)) as watched:
+                stream = settled_async(begin(call, self, *args, **given), tally.add, tally.end)
+                async with aclosing(stream) as watched:
                     async for part in watched:
+                        if is_last_event(part):
+                            await tally.end(None)
                         yield part
 
-    return stream
+    return parts
 
 
-def _marks(tool: Any) -> tuple[object, ...]:
-    return tuple(getattr(tool, name, None) for name in ("func", "coroutine", "_run", "_arun"))
-
-
-def _running(method: Method, calls: CallGuards) -> Method:
-    def run(self: Any, *args: Any, **given: Any) -> Any:
-        with stopping(), settling(calls.tool(self.name, *_marks(self), **caller_of(None))) as call:
-            call.guard.result = method(_plain(self), *args, **given)
-            return call.guard.result
-
-    return run
-
-
-def _running_async(method: Method, calls: CallGuards) -> Method:
-    async def run(self: Any, *args: Any, **given: Any) -> Any:
-        with stopping():
-            opened = await calls.tool_async(self.name, *_marks(self), **caller_of(None))
-            async with settling_async(opened) as call:
-                call.guard.result = await method(_plain(self), *args, **given)
-                return call.guard.result
-
-    return run
-
-
-_TOOL: Final = {"_run": _running, "_arun": _running_async}
-_MODEL: Final = {
-    "_generate": _generating,
-    "_agenerate": _generating_async,
-    "_stream": _streaming,
-    "_astream": _streaming_async,
-    "_stream_chat_model_events": _streaming,
-    "_astream_chat_model_events": _streaming_async,
+TOOL: Final = {"_run": (_whole, "tool"), "_arun": (_whole_async, "tool_async")}
+MODEL: Final = {
+    "_generate": (_whole, "model"),
+    "_agenerate": (_whole_async, "model_async"),
+    "_stream": (_parts, "model"),
+    "_astream": (_parts_async, "model_async"),
+    "_stream_chat_model_events": (_parts, "model"),
+    "_astream_chat_model_events": (_parts_async, "model_async"),
 }
+"""Where a provider's code begins, the shape of what it returns, and who asks for it."""

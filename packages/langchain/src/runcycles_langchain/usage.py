@@ -99,14 +99,19 @@ def usage_in(generations: Iterable[Generation]) -> ModelUsage | None:
 def _told(part: Any) -> UsageMetadata | None:
     """What a generation's message, or the last of a provider's own events, says of usage."""
     if isinstance(part, Mapping):
-        return part.get("usage") if part.get("event") == "message-finish" else None
+        return part.get("usage") if is_last_event(part) else None
     return getattr(getattr(part, "message", None), "usage_metadata", None)
+
+
+def is_last_event(part: Any) -> bool:
+    """Whether this is the last of a provider's own events."""
+    return isinstance(part, Mapping) and part.get("event") == "message-finish"
 
 
 def is_last(part: Any) -> bool:
     """Whether the model says here that it stopped."""
     if isinstance(part, Mapping):
-        return part.get("event") == "message-finish"
+        return is_last_event(part)
     message = getattr(part, "message", None)
     said = {**getattr(message, "response_metadata", {}), **(part.generation_info or {})}
     return getattr(message, "chunk_position", None) == "last" or any(map(said.get, ENDINGS))
@@ -132,7 +137,8 @@ class Tally:
         self._is_whole = self._is_whole or is_last(part)
 
     def end(self, error: BaseException | None) -> Any:
-        """Settle the call; where it was left before its end, what it told is not its price."""
+        """Settle the call, once; where it was left early, what it told is not its price."""
+        told, self._told = self._told, None
         if error is None or self._is_whole:
-            self._call.used(usage_of(self._told))
+            self._call.used(usage_of(told))
         return self._call.settle(error)
