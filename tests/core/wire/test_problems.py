@@ -15,6 +15,7 @@ from runcycles.errors import (
     Problem,
     ReasonCode,
     SettlementRefusedError,
+    SpendNotRecordedError,
 )
 from runcycles.ops import (
     Balances,
@@ -283,6 +284,10 @@ def test_an_error_survives_a_process_boundary() -> None:
     )
     again = pickle.loads(pickle.dumps(refused))
     assert (again.reservation_id, again.actual, again.result) == ("r", 1, ["kept"])
+    lost = SpendNotRecordedError("no answer", reservation_id="r", actual=1, result=["kept"])
+    found = pickle.loads(pickle.dumps(lost))
+    assert (str(found), found.reservation_id, found.actual) == ("no answer", "r", 1)
+    assert found.result == ["kept"]
 
 
 def test_a_denial_tells_where_and_what_would_help() -> None:

@@ -328,6 +328,17 @@ class SpendNotRecordedError(CyclesError):
         self.actual = actual
         self.result = result
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_spend_not_recorded, (*self.args, self.reservation_id, self.actual, self.result))
+
+
+def _spend_not_recorded(
+    message: str, reservation_id: str | None, actual: int | None, result: Any
+) -> SpendNotRecordedError:
+    return SpendNotRecordedError(
+        message, reservation_id=reservation_id, actual=actual, result=result
+    )
+
 
 class UnknownPriceError(CyclesError):
     """Nobody knows what the model costs; the call must not run."""
