@@ -24,15 +24,19 @@ TEAM = Team(passes_on=("ask_helper", "transfer_to_helper"))
 VERSION = f"openai-agents {version('openai-agents')}"
 
 
-def provider(url: str, *, responses: bool = True, retries: int = 0) -> OpenAIProvider:
-    """The SDK's own provider, talking to a model server."""
-    client = openai.AsyncOpenAI(
+def client_of(url: str, *, retries: int = 0) -> openai.AsyncOpenAI:
+    """OpenAI's own client, talking to a model server."""
+    return openai.AsyncOpenAI(
         base_url=url,
         api_key="no key",
         max_retries=retries,
         default_headers={"Connection": "close"},  # no connection outlives the loop that opened it
     )
-    return OpenAIProvider(openai_client=client, use_responses=responses)
+
+
+def provider(url: str, *, responses: bool = True, retries: int = 0) -> OpenAIProvider:
+    """The SDK's own provider, with that client."""
+    return OpenAIProvider(openai_client=client_of(url, retries=retries), use_responses=responses)
 
 
 def tools_of(toolbox: Toolbox) -> list[Any]:

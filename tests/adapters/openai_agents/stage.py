@@ -13,25 +13,29 @@ from runcycles import (
     AsyncCyclesClient,
     Caps,
     CyclesConfig,
+    InvalidRequestError,
     ReservationStatus,
     Verdict,
     usd,
 )
 from runcycles.adapter_suite import MODEL
+from runcycles.errors import Problem
 from runcycles.ledger.state import Reservation
-from runcycles.ops import Op, Reserve
+from runcycles.ops import Commit, Op, Reserve
 from runcycles.testing import InMemoryAuthority
 from runcycles.testing.model_server import ModelServer, Replies, Reply, Script, ToolCall
 from tests.adapters.openai_agents.engine import provider
 
 RUN = "run"
+ARGUMENTS = {"input": "it"}
 R = TypeVar("R")
 
 
 class Capping(InMemoryAuthority):
-    """Attaches caps to every permission, and counts what it is asked."""
+    """Attaches caps to every permission, counts what it is asked, and may refuse commits."""
 
     caps: Caps | None = None
+    refuses_commits = False
 
     def __init__(self, budgets: Mapping[str, Amount]) -> None:
         super().__init__(budgets=budgets)
@@ -40,6 +44,8 @@ class Capping(InMemoryAuthority):
     def send(self, op: Op[R], *, tenant: str | None = None) -> R:
         if isinstance(op, Reserve):
             self.asked.append(op)
+        if isinstance(op, Commit) and self.refuses_commits:
+            raise InvalidRequestError(Problem(status=400, error_code="X", message="not this one"))
         answer = super().send(op, tenant=tenant)
         if self.caps is not None and isinstance(answer, Allowed):
             return cast(R, replace(answer, decision=Verdict.ALLOW_WITH_CAPS, caps=self.caps))
@@ -107,8 +113,8 @@ def was_released(reservation: Reservation) -> bool:
 
 
 def calls(*names: str) -> Reply:
-    """The model calls these tools, all at once, without arguments."""
-    return Reply(tool_calls=tuple(ToolCall(name=name) for name in names))
+    """The model calls these tools, all at once."""
+    return Reply(tool_calls=tuple(ToolCall(name=name, arguments=ARGUMENTS) for name in names))
 
 
 @contextmanager

@@ -39,9 +39,11 @@ class CyclesModel(sdk.Model):
         self._agent = agent
 
     @property
-    def _model(self) -> sdk.Model:
+    def inner(self) -> sdk.Model:
+        """The model itself."""
         given = self._given
-        return given if isinstance(given, sdk.Model) else self._provider.get_model(given)
+        model = given if isinstance(given, sdk.Model) else self._provider.get_model(given)
+        return model.inner if isinstance(model, CyclesModel) else model  # asked for once
 
     def for_agent(self, agent: str) -> "CyclesModel":
         """The same model, with this agent spending."""
@@ -49,7 +51,7 @@ class CyclesModel(sdk.Model):
 
     async def get_response(self, *given: Any, **named: Any) -> sdk.ModelResponse:
         """Ask, then let the model answer."""
-        model, asked = self._model, ASKED.bind(self, *given, **named)
+        model, asked = self.inner, ASKED.bind(self, *given, **named)
         call = await self._open(model, asked)
         async with settling(call):
             response = await model.get_response(*asked.args[1:], **asked.kwargs)
@@ -61,7 +63,7 @@ class CyclesModel(sdk.Model):
         self, *given: Any, **named: Any
     ) -> AsyncIterator[TResponseStreamEvent]:
         """Ask, then pass the model's events on; settled before the last one is."""
-        model, asked = self._model, ASKED.bind(self, *given, **named)
+        model, asked = self.inner, ASKED.bind(self, *given, **named)
         call = await self._open(model, asked, sdk.ModelSettings(include_usage=True))
         async with settling(call):
             events = model.stream_response(*asked.args[1:], **asked.kwargs)
@@ -87,22 +89,22 @@ class CyclesModel(sdk.Model):
     def get_retry_advice(self, request: sdk.ModelRetryAdviceRequest) -> sdk.ModelRetryAdvice | None:
         """A refusal is final; about everything else the model knows best."""
         if not isinstance(request.error, RunStopped):
-            return self._model.get_retry_advice(request)
+            return self.inner.get_retry_advice(request)
         final = sdk.ModelRetryNormalizedError(is_abort=True)
         return sdk.ModelRetryAdvice(suggested=False, replay_safety="unsafe", normalized=final)
 
     async def close(self) -> None:
         """Close the model."""
-        await self._model.close()
+        await self.inner.close()
 
     async def _cleanup_on_run_end(self, owner: object) -> None:
-        await self._model._cleanup_on_run_end(owner)  # noqa: SLF001 - passed on as it came
+        await self.inner._cleanup_on_run_end(owner)  # noqa: SLF001 - passed on as it came
 
     def __getattr__(self, name: str) -> Any:
         if name in {"_given", "_provider"}:  # of a copy that is not filled yet
             raise AttributeError(name)
         try:
-            model = self._model
+            model = self.inner
         except Exception as exc:
             raise AttributeError(name) from exc
         return getattr(model, name)
@@ -123,8 +125,7 @@ class CyclesModelProvider(sdk.ModelProvider):
 
     def get_model(self, model_name: str | None) -> sdk.Model:
         """The inner provider's model, guarded."""
-        model = self._inner.get_model(model_name)
-        return model if isinstance(model, CyclesModel) else CyclesModel(self._calls, model)
+        return CyclesModel(self._calls, self._inner.get_model(model_name))
 
     async def aclose(self) -> None:
         """Close the inner provider."""
