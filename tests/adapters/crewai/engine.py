@@ -30,7 +30,8 @@ QUESTIONS = {
 
 def scripted(url: str, **settings: Any) -> LLM:
     """The model at some URL, as CrewAI's own client asks it."""
-    return LLM(model=MODEL, base_url=url, api_key="no-key", max_retries=0, **settings)
+    wanted: dict[str, Any] = {"model": MODEL, "base_url": url, "api_key": "no-key"}
+    return LLM(**wanted | {"max_retries": 0} | settings)
 
 
 def tools_of(toolbox: Toolbox) -> list[Any]:

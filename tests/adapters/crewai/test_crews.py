@@ -82,8 +82,8 @@ def flow(rig: Rig) -> object:
             return "begun"
 
         @listen(begin)
-        def ask(self, _: str) -> str:
-            return str(crew_of(rig.llm()).kickoff().raw)
+        def price(self, _: str) -> str:
+            return str(crew_of(rig.llm()).kickoff())
 
     return Pricing().kickoff()
 
@@ -91,8 +91,8 @@ def flow(rig: Rig) -> object:
 def async_flow(rig: Rig) -> object:
     class Pricing(Flow[Any]):
         @start()
-        async def ask(self) -> str:
-            return str((await crew_of(rig.llm()).akickoff()).raw)
+        async def price(self) -> str:
+            return str(await crew_of(rig.llm()).akickoff())
 
     return asyncio.run(Pricing().kickoff_async())
 
@@ -236,7 +236,8 @@ def test_every_block_is_a_run_of_its_own() -> None:
             with cycles_crew(rig.client):
                 rig.llm().call("hello")
         first, second = (op.subject.dimensions for op in rig.watched.asked)
-        assert first and second
+        assert first
+        assert second
         assert first["run_id"] != second["run_id"]
 
 
@@ -279,9 +280,10 @@ def test_no_client_at_all_is_the_default_client() -> None:
         assert rig.asked == [MODEL]
 
 
+ADDRESS: Any = "http://localhost"
 WRONG: dict[str, Any] = {
-    "an address": lambda client: cycles_crew("http://localhost"),
-    "no client": lambda client: cycles_crew(),
+    "an address": lambda _: cycles_crew(ADDRESS),
+    "no client": lambda _: cycles_crew(),
     "a limit too small": lambda client: cycles_crew(client, max_tokens=3),
     "an unknown option": lambda client: cycles_crew(client, colour="red"),
     "options given twice": lambda client: cycles_crew(CallGuards(client), max_tokens=300),
@@ -351,7 +353,7 @@ def hooks() -> dict[InterceptionPoint, tuple[Any, Any]]:
 
 @pytest.mark.parametrize("deny_at", [None, 1])
 def test_leaving_a_block_gives_crewai_its_hooks_back(deny_at: int | None) -> None:
-    mine = {InterceptionPoint.PRE_TOOL_CALL: [lambda context: None]}
+    mine = {InterceptionPoint.PRE_TOOL_CALL: [lambda _: None]}
     with rigged(deny_at=deny_at) as rig, scoped_hooks(mine):
         before = hooks()
         try:

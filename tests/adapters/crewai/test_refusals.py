@@ -38,7 +38,9 @@ def made(kind: type[CyclesError]) -> CyclesError:
     }
     if kind in made_of:
         return made_of[kind]()  # type: ignore[no-any-return]
-    return kind(PROBLEM if issubclass(kind, CyclesProtocolError) else "m")  # type: ignore[arg-type]
+    any_kind: Any = kind
+    made_from = PROBLEM if issubclass(kind, CyclesProtocolError) else "m"
+    return any_kind(made_from)  # type: ignore[no-any-return]
 
 
 ALL = [
@@ -52,8 +54,7 @@ ALL = [
 def test_every_error_of_ours_can_end_a_run_and_stays_what_it_was(kind: type[CyclesError]) -> None:
     plain = made(kind)
     stop: Any = stopped(plain)
-    assert isinstance(stop, kind)
-    assert isinstance(stop, HookAborted)
+    assert {kind, RunStopped, HookAborted} < set(type(stop).__mro__)
     assert (str(stop), stop.args, type(stop).__name__) == (str(plain), plain.args, kind.__name__)
     assert (stop.refused, stop.source, stop.reason) == (plain, "cycles", str(plain))
 
@@ -78,7 +79,8 @@ def test_a_refusal_survives_pickling() -> None:
 
 
 def test_a_hook_that_breaks_stops_the_call_and_says_why() -> None:
-    broken = failing_closed(lambda: {}["model"])
+    nothing: dict[str, str] = {}
+    broken = failing_closed(lambda: nothing["model"])
     with pytest.raises(RunStopped, match="KeyError") as caught:
         broken()
     assert isinstance(caught.value, CyclesError)

@@ -1,7 +1,8 @@
-"""Tools, through the block and through `guard_tool`: each run of a body is asked for and charged."""
+"""Tools, in a block and by `guard_tool`: each run of a body is asked for and charged."""
 
 import asyncio
 import random
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -187,9 +188,12 @@ def test_a_refusal_inside_a_tool_ends_the_run() -> None:
             return str(other_llm.call(query))
 
         poor = Watched(deny_at=3)
-        with CyclesClient(authority=poor) as client:
-            with cycles_crew(client), pytest.raises(BudgetExceededError):
-                crew_of(rig.llm(), ask).kickoff()
+        with (
+            CyclesClient(authority=poor) as client,
+            cycles_crew(client),
+            pytest.raises(BudgetExceededError),
+        ):
+            crew_of(rig.llm(), ask).kickoff()
         assert (rig.requests, other.requests) == (1, 0)
         assert not poor.open
 
@@ -223,12 +227,9 @@ def test_a_refused_guarded_tool_ends_the_run(kind: str, script: Any, in_a_block:
         guarded = guard_tool(getattr(bodies, kind)(), rig.client)
         llm = react(rig.llm()) if script is reacting else rig.llm()
         crew = crew_of(llm, guarded)
-        with pytest.raises(BudgetExceededError) as caught:
-            if in_a_block:
-                with cycles_crew(rig.client):
-                    crew.kickoff()
-            else:
-                crew.kickoff()
+        block: Any = cycles_crew(rig.client) if in_a_block else nullcontext()
+        with pytest.raises(BudgetExceededError) as caught, block:
+            crew.kickoff()
         assert isinstance(caught.value, RunStopped)
         assert (bodies.ran, rig.requests) == ([], 1)
         assert len(rig.asked) == (2 if in_a_block else 1)
@@ -376,5 +377,5 @@ def test_a_tool_counted_in_another_unit_than_the_budget_does_not_run() -> None:
     with rigged() as rig:
         guarded = guard_tool(bodies.function(), rig.client, unit="TOKENS")
         failure: Any = guarded.run(query="x")
-        assert isinstance(failure._refusal, UnitMismatchError)
+        assert isinstance(failure.refusal, UnitMismatchError)
         assert bodies.ran == []

@@ -11,11 +11,11 @@ from crewai.hooks.tool_hooks import ToolCallHookContext
 from crewai.tools.base_tool import BaseTool, Tool
 from crewai.tools.tool_failure import ToolFailure
 from crewai.utilities.string_utils import sanitize_tool_name
-from pydantic import PrivateAttr
+from pydantic import Field
 
 from runcycles import ConfigurationError, CyclesError
 from runcycles_crewai.options import Asked, calls_of
-from runcycles_crewai.refusals import RunningTool, RunStopped, remembered, running_tool, stopped
+from runcycles_crewai.refusals import RunningTool, remembered, running_tool, stopped
 
 T = TypeVar("T", bound=BaseTool)
 
@@ -69,7 +69,7 @@ def guard_tool(
 class RefusedTool(ToolFailure):
     """What a refused body returns: an error would be repeated, and then read by the model."""
 
-    _refusal: RunStopped = PrivateAttr()
+    refusal: Any = Field(exclude=True)
 
 
 def is_guarded(tool: Any) -> bool:
@@ -121,15 +121,14 @@ def _caching(wanted: Callable[..., bool]) -> Callable[..., bool]:
 
 
 def _refused(error: CyclesError) -> RefusedTool:
-    failure = RefusedTool(message=str(error), code="cycles_refused")
-    failure._refusal = remembered(stopped(error))  # noqa: SLF001 - of this module
+    refusal = remembered(stopped(error))
     point = InterceptionPoint.POST_TOOL_CALL
     if running_tool.get() is None and _end_run not in get_hooks(point):
         register(point, _end_run)
-    return failure
+    return RefusedTool(message=str(error), code="cycles_refused", refusal=refusal)
 
 
 def _end_run(context: ToolCallHookContext) -> None:
     """A hook for tools that run outside of `cycles_crew`; it knows its own results only."""
     if isinstance(context.raw_tool_result, RefusedTool):
-        raise context.raw_tool_result._refusal  # noqa: SLF001 - of this module
+        raise context.raw_tool_result.refusal
