@@ -67,6 +67,15 @@ async def test_the_estimate_is_never_below_the_charge() -> None:
         assert call.charged < call.estimate.amount
 
 
+async def test_what_the_provider_adds_is_charged_beyond_the_estimate() -> None:
+    remembered = Reply(text="hello", prompt_tokens=1_000_000, completion_tokens=1)
+    with stage(remembered) as it:
+        await finished(guard(it.agent(), it.client))
+        call = it.model_call()
+        assert call.charged is not None
+        assert call.charged > call.estimate.amount
+
+
 async def test_everything_that_is_sent_counts_for_the_estimate() -> None:
     class Answer(BaseModel):
         price: int

@@ -370,6 +370,19 @@ async def test_a_refusal_that_a_tool_catches_stops_the_run_all_the_same() -> Non
         assert (it.requests, it.is_settled) == (2, True)
 
 
+async def test_an_agent_that_a_tool_runs_is_only_seen_if_it_is_guarded_itself() -> None:
+    with stage(calls("ask"), "from the helper", "done") as it:
+        helper = it.agent("helper")
+
+        @function_tool
+        async def ask() -> str:
+            """Ask the helper."""
+            return await finished(helper)
+
+        await finished(guard(it.agent("lead", tools=[ask]), it.client))
+        assert (it.requests, names(it)) == (3, [MODEL, "ask", MODEL])
+
+
 async def test_a_refusal_that_is_told_inside_does_not_stop_those_around_it() -> None:
     with stage(calls("ask"), calls("dear"), "then not", "done") as it:
         dear = function_tool(name_override="dear")(lambda: "never")

@@ -81,7 +81,12 @@ class Shelling(Model):
 
 async def test_hooks_stop_the_shell_and_guarded_agents_alone_do_not() -> None:
     ran: list[Any] = []
-    shell = ShellTool(executor=lambda request: ran.append(request) or "ran")
+
+    def execute(request: Any) -> str:
+        ran.append(request)
+        return "ran"
+
+    shell = ShellTool(executor=execute)
 
     with stage() as it:
         agent = guard(it.agent(model=Shelling(), tools=[shell]), it.client, max_tokens=16)
