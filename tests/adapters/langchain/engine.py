@@ -8,8 +8,12 @@ from typing import Any
 
 import httpx
 from langchain.agents import create_agent
+from langchain.tools import ToolRuntime
+from langchain_core.messages import ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command
 
 from runcycles.adapter_suite import HELPER, MODEL, Team, Toolbox
 from runcycles.default_client import AnyClient
@@ -21,12 +25,14 @@ from runcycles_langchain import (
 )
 
 VERSION = f"langchain {version('langchain')}"
-TEAM = Team(passes_on=("ask_helper",))
+TEAM = Team(passes_on=("ask_helper", "transfer_to_helper"))
 QUESTIONS = {
     ("tools", "sync"): 4,  # the lead, its two tools, the lead again
     ("tools", "async"): 4,
     ("sub_agent", "sync"): 9,  # … the helper as a tool, itself, its tool, itself again, the lead
     ("sub_agent", "async"): 9,
+    ("handoff", "sync"): 8,  # … passing on, the helper, its tool, the helper again
+    ("handoff", "async"): 8,
     ("stream", "sync"): 4,
     ("stream", "async"): 4,
 }
@@ -104,7 +110,27 @@ class Guarded:
         if scenario == "sub_agent":
             helper = agent(HELPER, f"You are the {HELPER}.", tools[:1])
             tools.append(asking(helper))
+        if scenario == "handoff":
+            helper = agent(HELPER, f"You are the {HELPER}.", tools[:1])
+            return passing(agent("lead", "You lead.", [*tools, transfer_to_helper]), helper)
         return agent("lead", "You lead.", tools)
+
+
+@tool
+def transfer_to_helper(runtime: ToolRuntime) -> Command[Any]:
+    """Pass the conversation on to the helper."""
+    told = ToolMessage("passed on", tool_call_id=runtime.tool_call_id)
+    messages = [*runtime.state["messages"], told]
+    return Command(goto=HELPER, graph=Command.PARENT, update={"messages": messages})
+
+
+def passing(lead: Any, helper: Any) -> Any:
+    """LangGraph's way of passing on: both agents are nodes of one graph."""
+    graph = StateGraph(MessagesState)
+    graph.add_node("lead", lead, destinations=(HELPER,))
+    graph.add_node(HELPER, helper)
+    graph.add_edge(START, "lead")
+    return graph.compile()
 
 
 def asking(helper: Any) -> Any:
@@ -150,6 +176,18 @@ class Callbacks(Middleware):
         return {"callbacks": [CyclesCallbackHandler(client)]}
 
 
+class Everything(Guarded):
+    """All of them at once."""
+
+    name = "everything"
+
+    def middleware(self, client: AnyClient) -> list[Any]:
+        return [CyclesMiddleware(client)]
+
+    def config(self, client: AnyClient) -> dict[str, Any]:
+        return {"callbacks": [CyclesCallbackHandler(client)]}
+
+
 class Unguarded(Middleware):
     """The same team without us, to see that the suite's check can fail."""
 
@@ -157,3 +195,21 @@ class Unguarded(Middleware):
 
     def middleware(self, client: AnyClient) -> list[Any]:
         return []
+
+
+class OnlyModels(Guarded):
+    """A team whose tools nobody guards."""
+
+    name = "guard_model"
+
+    def tools(self, tools: list[Any], client: AnyClient) -> list[Any]:
+        return tools
+
+
+class OnlyTools(Guarded):
+    """A team whose models nobody guards."""
+
+    name = "guard_tools"
+
+    def model(self, model: Any, client: AnyClient) -> Any:
+        return model

@@ -25,7 +25,7 @@ class CyclesMiddleware(AgentMiddleware):
         ConfigurationError: where langchain is not installed, and for a wrong option.
     """
 
-    def __init__(self, client_or_calls: Asked = None, **options: Any) -> None:
+    def __init__(self, client_or_calls: Asked = None, /, **options: Any) -> None:
         if _missing is not None:
             raise ConfigurationError(
                 "CyclesMiddleware needs langchain: pip install 'runcycles-langchain[agents]'"

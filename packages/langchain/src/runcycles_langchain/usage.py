@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
-from langchain_core.outputs import Generation
+from langchain_core.outputs import Generation, LLMResult
 from langchain_core.runnables.config import ensure_config
 
 from runcycles.calls import BaseCall, ModelRequest
@@ -117,9 +118,26 @@ def is_last(part: Any) -> bool:
     return getattr(message, "chunk_position", None) == "last" or any(map(said.get, ENDINGS))
 
 
-def is_cached(generations: Iterable[Generation]) -> bool:
+def usage_of_answer(answer: LLMResult) -> ModelUsage | None:
+    """The usage that callbacks are told. A text model tells one sum, with its first prompt."""
+    generations = list(chain.from_iterable(answer.generations))
+    told = (answer.llm_output or {}).get("token_usage")
+    if not isinstance(told, dict) or any(hasattr(each, "message") for each in generations):
+        return usage_in(generations)
+    return ModelUsage(
+        input_tokens=_count(told, "prompt_tokens"), output_tokens=_count(told, "completion_tokens")
+    )
+
+
+def usage_before(left: LLMResult | None) -> ModelUsage | None:
+    """The usage of an answer that an error left; None where the model had not ended."""
+    parts = list(chain.from_iterable(left.generations)) if left else []
+    return usage_in(parts) if any(map(is_last, parts)) else None
+
+
+def is_cached(answer: LLMResult) -> bool:
     """Whether an answer comes from LangChain's cache, which writes there that it cost nothing."""
-    told = [dict[str, Any](_told(each) or {}) for each in generations]
+    told = [dict[str, Any](_told(each) or {}) for each in chain.from_iterable(answer.generations)]
     return any(each.get("total_cost") == 0 for each in told)
 
 
