@@ -33,6 +33,9 @@ from tests.adapters.openai_agents import (
     test_matrix as matrix,
 )
 from tests.adapters.openai_agents import (
+    test_models as models,
+)
+from tests.adapters.openai_agents import (
     test_refusals as refusals,
 )
 from tests.adapters.openai_agents import (
@@ -53,11 +56,11 @@ CAPABILITIES = {
     ],
     "A model that the agent holds as an object": [
         charges.test_a_call_is_charged_what_its_usage_costs,
-        guarding.test_a_provider_does_not_see_model_objects_and_tools,
+        models.test_a_provider_does_not_see_model_objects_and_tools,
         hooks.test_hooks_charge_what_a_call_used,
     ],
     "A model given in `RunConfig(model=...)`": [
-        guarding.test_a_model_of_the_run_config_is_guarded_where_it_is_one_of_ours,
+        models.test_a_model_of_the_run_config_is_guarded_where_it_is_one_of_ours,
         hooks.test_hooks_price_the_agent_s_model_whatever_the_run_config_says,
     ],
     "Another attempt by `ModelSettings(retry=...)`": [
@@ -91,7 +94,7 @@ CAPABILITIES = {
     ],
     "An agent used as a tool": [
         matrix.test_a_guarded_agent_never_makes_a_denied_call,
-        guarding.test_a_provider_guards_models_by_name_for_agents_used_as_tools_too,
+        models.test_a_provider_guards_models_by_name_for_agents_used_as_tools_too,
         hooks.test_hooks_do_not_see_agents_used_as_tools,
     ],
     "A refusal inside an agent used as a tool": [
@@ -230,3 +233,15 @@ def test_the_install_command_names_folders_that_exist() -> None:
     (install,) = [line for line in blocks("sh")[0].splitlines() if line.startswith("pip install")]
     for folder in install.split()[2:]:
         assert (Path(ROOT) / folder / "pyproject.toml").is_file()
+
+
+def test_the_adapter_stays_small() -> None:
+    """Lines of code: what is left without blank lines, comments and documentation."""
+    sources = (PACKAGE / "src").rglob("*.py")
+    assert sum(lines_of_code(path.read_text(encoding="utf-8")) for path in sources) < 400
+
+
+def lines_of_code(source: str) -> int:
+    without_texts = re.sub(r'^ *"""(?:.|\n)*?"""', "", source, flags=re.MULTILINE)
+    lines = (line.strip() for line in without_texts.splitlines())
+    return sum(bool(line) and not line.startswith("#") for line in lines)

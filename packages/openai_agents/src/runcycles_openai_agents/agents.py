@@ -6,10 +6,9 @@ guarded as well.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
 from copy import copy
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, ClassVar, Final, TypeVar, get_args
 
 from agents import Agent, CustomTool, FunctionTool, Handoff, ModelProvider, RunContextWrapper, Tool
@@ -18,7 +17,7 @@ from runcycles import ConfigurationError
 from runcycles.calls import CallGuards
 from runcycles_openai_agents.models import CyclesModel
 from runcycles_openai_agents.options import Asked, Refusal, calls_of
-from runcycles_openai_agents.tools import guarded_tool, is_guarded
+from runcycles_openai_agents.tools import AsksFirst, guarded_tool, is_guarded
 
 logger = logging.getLogger("runcycles.calls")
 A = TypeVar("A", bound=Agent[Any])
@@ -44,8 +43,7 @@ def guard(
         ConfigurationError: for a wrong option.
     """
     if refusal not in get_args(Refusal):
-        choices = ", ".join(get_args(Refusal))
-        raise ConfigurationError(f"refusal is {refusal!r}; choose one of {choices}")
+        raise ConfigurationError(f"refusal is {refusal!r}; choose one of stop, tell_model")
     _Guards(calls_of(client_or_calls, options), refusal, provider).install(agent)
     return agent
 
@@ -58,12 +56,11 @@ class _Guards:
     refusal: Refusal
     provider: ModelProvider | None
 
-    def install(self, agent: Agent[Any]) -> None:
+    def install(self, agent: Any) -> None:
         """Guard an agent unless it is guarded already."""
         if isinstance(agent, _Guarded):
             return
-        kind: Any = type(agent)
-        agent.__class__ = _guarded_class(kind, self)
+        agent.__class__ = _guarded_class(agent.__class__, self)
         for name in ("model", "tools", "handoffs"):
             setattr(agent, name, getattr(agent, name))
 
@@ -99,16 +96,14 @@ class _Guards:
         known = reference() if reference else target
         if isinstance(known, Agent):
             self.install(known)
-        if isinstance(target, Agent):
-            return target
-        if getattr(target.on_invoke_handoff, "func", None) is _hand_over:
+        if isinstance(target, Agent) or isinstance(target.on_invoke_handoff, AsksFirst):
             return target
         passed = copy(target)
-        passed.on_invoke_handoff = partial(_hand_over, self, target.on_invoke_handoff)
+        passed.on_invoke_handoff = AsksFirst(_hand_over, self, target.on_invoke_handoff)
         return passed
 
 
-async def _hand_over(guards: _Guards, invoke: Callable[..., Awaitable[Any]], *given: Any) -> Any:
+async def _hand_over(guards: _Guards, invoke: Any, *given: Any) -> Any:
     return guards.handoff(await invoke(*given))
 
 

@@ -23,7 +23,7 @@ from runcycles_openai_agents.refusals import stopping
 from runcycles_openai_agents.tools import is_guarded, marks_of
 from runcycles_openai_agents.usage import request_of, usage_of
 
-Context = RunContextWrapper[Any]
+Run = RunContextWrapper[Any]
 
 
 class CyclesRunHooks(RunHooks[Any], AbstractAsyncContextManager["CyclesRunHooks"]):
@@ -49,7 +49,7 @@ class CyclesRunHooks(RunHooks[Any], AbstractAsyncContextManager["CyclesRunHooks"
         self._open: OpenGuards[AsyncCall] = OpenGuards()
 
     async def on_llm_start(
-        self, context: Context, agent: Agent[Any], system_prompt: str | None, input_items: list[Any]
+        self, context: Run, agent: Agent[Any], system_prompt: str | None, input_items: list[Any]
     ) -> None:
         """Reserve for a model call."""
         if not self._models or isinstance(agent.model, CyclesModel):
@@ -67,15 +67,14 @@ class CyclesRunHooks(RunHooks[Any], AbstractAsyncContextManager["CyclesRunHooks"
                 problem = CyclesError(f"hooks cannot limit an answer to {call.max_tokens} tokens")
                 await call.guard.settle(problem, on_error=OnError.RELEASE)
                 raise problem
-            await self._keep(("model", context), call)
+            await self._end(("model", context))  # an earlier one, whose end got lost
+            self._open.add(("model", context), call)
 
-    async def on_llm_end(
-        self, context: Context, agent: Agent[Any], response: ModelResponse
-    ) -> None:
+    async def on_llm_end(self, context: Run, agent: Agent[Any], response: ModelResponse) -> None:
         """Settle it with what was used."""
         await self._end(("model", context), response.usage)
 
-    async def on_tool_start(self, context: Context, agent: Agent[Any], tool: Tool) -> None:
+    async def on_tool_start(self, context: Run, agent: Agent[Any], tool: Tool) -> None:
         """Reserve for a tool call."""
         if is_guarded(tool):
             return
@@ -84,11 +83,10 @@ class CyclesRunHooks(RunHooks[Any], AbstractAsyncContextManager["CyclesRunHooks"
             call = await self._calls.tool_async(
                 tool.name, *marks_of(tool), agent=agent.name, run_id=run_id(context)
             )
-            await self._keep((tool.name, context), call)
+            await self._end((tool.name, context))
+            self._open.add((tool.name, context), call)
 
-    async def on_tool_end(
-        self, context: Context, agent: Agent[Any], tool: Tool, result: object
-    ) -> None:
+    async def on_tool_end(self, context: Run, agent: Agent[Any], tool: Tool, result: Any) -> None:
         """Settle it."""
         await self._end((tool.name, context))
 
@@ -100,10 +98,6 @@ class CyclesRunHooks(RunHooks[Any], AbstractAsyncContextManager["CyclesRunHooks"
 
     async def __aexit__(self, *raised: Any) -> None:
         await self.aclose(raised[1])
-
-    async def _keep(self, key: Hashable, call: AsyncCall) -> None:
-        await self._end(key)  # an earlier one, whose end got lost
-        self._open.add(key, call)
 
     async def _end(self, key: Hashable, used: Any = None) -> None:
         if (call := self._open.take(key)) is not None:

@@ -6,7 +6,6 @@ from inspect import BoundArguments, signature
 from typing import Any, Final
 
 import agents as sdk
-from agents.items import TResponseStreamEvent
 
 from runcycles.calls import AsyncCall
 from runcycles_openai_agents.options import Asked, calls_of, run_id
@@ -59,9 +58,7 @@ class CyclesModel(sdk.Model):
             call.used(usage_of(response.usage))
         return response
 
-    async def stream_response(
-        self, *given: Any, **named: Any
-    ) -> AsyncIterator[TResponseStreamEvent]:
+    async def stream_response(self, *given: Any, **named: Any) -> AsyncIterator[Any]:
         """Ask, then pass the model's events on; settled before the last one is."""
         model, asked = self.inner, ASKED.bind(self, *given, **named)
         call = await self._open(model, asked, sdk.ModelSettings(include_usage=True))
@@ -74,19 +71,16 @@ class CyclesModel(sdk.Model):
                             await call.settle()
                     yield event
 
-    async def _open(
-        self, model: sdk.Model, asked: BoundArguments, *changes: sdk.ModelSettings
-    ) -> AsyncCall:
+    async def _open(self, model: sdk.Model, asked: BoundArguments, *changes: Any) -> AsyncCall:
         """Reserve, and set the limit that makes the estimate a bound."""
         request = request_of(model, asked.arguments)
         with stopping():
             call = await self._calls.model_async(request, agent=self._agent, run_id=run_id())
         for change in (sdk.ModelSettings(max_tokens=call.max_tokens), *changes):
-            settings: sdk.ModelSettings = asked.arguments["model_settings"]
-            asked.arguments["model_settings"] = settings.resolve(change)
+            asked.arguments["model_settings"] = asked.arguments["model_settings"].resolve(change)
         return call
 
-    def get_retry_advice(self, request: sdk.ModelRetryAdviceRequest) -> sdk.ModelRetryAdvice | None:
+    def get_retry_advice(self, request: Any) -> sdk.ModelRetryAdvice | None:
         """A refusal is final; about everything else the model knows best."""
         if not isinstance(request.error, RunStopped):
             return self.inner.get_retry_advice(request)

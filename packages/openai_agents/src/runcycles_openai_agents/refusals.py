@@ -13,7 +13,7 @@ from typing import Any
 
 from agents import AgentsException
 
-from runcycles import CyclesError, DeniedError
+from runcycles import CyclesError
 from runcycles.calls import AsyncCall
 
 _inside_tool: ContextVar[list[CyclesError] | None] = ContextVar("runcycles_tool", default=None)
@@ -33,10 +33,9 @@ def _stopping(kind: Any) -> Any:
     return type(kind.__name__, (RunStopped, kind), {"__doc__": kind.__doc__})
 
 
-def stopped(error: CyclesError) -> CyclesError:
-    """The same error, as one that ends the run."""
-    plain: Any = type(error)
-    kind = _stopping(plain)
+def stopped(error: Any) -> CyclesError:
+    """The same error of ours, as one that ends the run."""
+    kind = _stopping(error.__class__)
     same: CyclesError = kind.__new__(kind, *error.args)
     same.__dict__.update(vars(error), run_data=None, refused=error)
     return same
@@ -84,8 +83,3 @@ async def settling(call: AsyncCall) -> AsyncIterator[None]:
         raise
     with stopping():
         await call.settle()
-
-
-def told(tool: str, error: DeniedError) -> str:
-    """The result that a model reads in place of a tool's."""
-    return f"The tool {tool} was not run, because it is not permitted: {error.problem.message}"

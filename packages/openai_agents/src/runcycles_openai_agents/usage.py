@@ -43,20 +43,17 @@ def request_of(model: Model | str, asked: Mapping[str, Any]) -> ModelRequest:
     """
     given = asked["input"]
     sent = [asked["system_instructions"] or "", *([given] if isinstance(given, str) else given)]
-    sent += [[_of(tool, name) for name in TOLD_OF_TOOLS] for tool in asked["tools"]]
-    sent += [[_of(each, name) for name in TOLD_OF_HANDOFFS] for each in asked.get("handoffs", ())]
+    sent += [[getattr(it, name, None) for name in TOLD_OF_TOOLS] for it in asked["tools"]]
+    sent += [[getattr(it, name) for name in TOLD_OF_HANDOFFS] for it in asked.get("handoffs", ())]
     schema = asked.get("output_schema")
     if schema is not None and not schema.is_plain_text():
         sent.append(schema.json_schema())
+    name = model if isinstance(model, str) else getattr(model, "model", None)
     return ModelRequest(
-        model=model if isinstance(model, str) else str(_of(model, "model") or type(model).__name__),
+        model=str(name or type(model).__name__),
         input_tokens=input_bound(*map(_text, sent), messages=len(sent)),
         max_tokens=asked["model_settings"].max_tokens,
     )
-
-
-def _of(thing: Any, name: str) -> Any:
-    return getattr(thing, name, None)
 
 
 def _text(value: Any) -> str:
