@@ -1,29 +1,17 @@
 """The demo as a user runs it: `cycles demo runaway`, in processes of its own."""
 
 import json
-import os
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runcycles_demos.runaway.terms import LIMIT, PRICE
+from runcycles_demos.runaway.engines import CENT as PRICE
+from runcycles_demos.runaway.terms import LIMIT
+from tests.demos.run_demo import cycles
 
 NAMES = [f"R{n}" for n in range(1, 11)]
-
-
-def cycles(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "runcycles_server", "demo", "runaway", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        env={**os.environ, **environment},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +111,21 @@ def test_plain_lines_say_what_is_real_what_happened_and_what_it_showed() -> None
 def test_help_names_every_flag_and_every_exit_code() -> None:
     done = cycles("--help", COLUMNS="100", TERM="dumb")
     assert done.returncode == 0
-    for flag in ("fast", "json", "plain", "no-color", "plot", "seed", "period-ms", "timeout"):
+    for flag in (
+        "scene",
+        "engine",
+        "fast",
+        "json",
+        "plain",
+        "no-color",
+        "plot",
+        "seed",
+        "period-ms",
+        "timeout",
+    ):
         assert f"--{flag}" in done.stdout
+    for name in ("race", "shadow", "tokens", "plain", "langchain", "openai-agents", "crewai"):
+        assert name in done.stdout
     assert "130" in done.stdout
 
 
@@ -141,7 +142,10 @@ def test_help_names_every_flag_and_every_exit_code() -> None:
         (["--period-ms", "1000"], "give it at least 1010"),
         (["--plot", "race.png"], ".svg"),
         (["--plot", "no/such/folder/race.svg"], "cannot write"),
-        (["--engine", "plain"], "--engine"),
+        (["--engine", "abacus"], "plain, langchain, openai-agents, crewai"),
+        (["--scene", "final"], "race, shadow, tokens, all"),
+        (["--scene", "tokens", "--plot", "race.svg"], "add --scene race"),
+        (["--scene", "all", "--timeout", "30"], "give it at least 57.6"),
     ],
 )
 def test_wrong_usage_is_one_sentence(arguments: list[str], words: str) -> None:

@@ -1,6 +1,5 @@
 """A demo that cannot fail proves nothing: here the race runs on parts that do not do their part."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,9 +8,10 @@ import pytest
 
 from runcycles_demos.kit.processes import Command
 from runcycles_demos.kit.stack import Stack
-from runcycles_demos.runaway.scene import race_stack
+from runcycles_demos.runaway.scene import runaway_stack
 from runcycles_demos.runaway.show import Wishes, show
 from runcycles_demos.runaway.terms import GUARDED, UNGUARDED, Terms
+from tests.demos.run_demo import Show
 from tests.repo.tree import ROOT
 
 FAST = Terms(period_ms=0)
@@ -20,14 +20,9 @@ Race = Callable[[Stack], tuple[int, dict[str, Any]]]
 
 
 @pytest.fixture
-def race(capsys: pytest.CaptureFixture[str]) -> Race:
+def race(shown: Show) -> Race:
     """Run the race on a stack; the exit code, and the document."""
-
-    def run(stack: Stack) -> tuple[int, dict[str, Any]]:
-        code = show(FAST, Wishes(as_json=True), stack)
-        return code, json.loads(capsys.readouterr().out)
-
-    return run
+    return lambda stack: shown([FAST], stack)
 
 
 def failed(document: dict[str, Any]) -> list[str]:
@@ -41,16 +36,16 @@ def with_authority(crime: str) -> Stack:
         arguments=(crime, "dev", "--json", "--port", "0"),
         environment=HERE,
     )
-    return replace(race_stack(), authority=authority)
+    return replace(runaway_stack(), authority=authority)
 
 
 def with_guarded_lane(command: Command) -> Stack:
-    stack = race_stack()
+    stack = runaway_stack()
     return replace(stack, agents={**stack.agents, GUARDED: command})
 
 
 def test_without_the_guard_the_guarded_lane_spends_as_the_other_one_does(race: Race) -> None:
-    code, document = race(with_guarded_lane(race_stack().agents[UNGUARDED]))
+    code, document = race(with_guarded_lane(runaway_stack().agents[UNGUARDED]))
     assert code == 1
     assert document["complete"]
     assert not document["ok"]
@@ -87,7 +82,7 @@ def test_a_ledger_that_counts_a_microcent_too_many_is_noticed(race: Race) -> Non
 
 
 def test_the_last_screen_names_what_does_not_hold(capsys: pytest.CaptureFixture[str]) -> None:
-    assert show(FAST, Wishes(plain=True), with_authority("misreport")) == 1
+    assert show([FAST], Wishes(plain=True), with_authority("misreport")) == 1
     screen = capsys.readouterr().out
     assert "✗ R2" in screen
     assert "expected [100000000, 100000000" in screen
@@ -95,7 +90,7 @@ def test_the_last_screen_names_what_does_not_hold(capsys: pytest.CaptureFixture[
 
 
 def test_a_model_that_does_not_start_is_the_machines_fault(race: Race) -> None:
-    code, document = race(replace(race_stack(), model=Command(module="no.such.module")))
+    code, document = race(replace(runaway_stack(), model=Command(module="no.such.module")))
     assert code == 3
     assert (document["complete"], document["ok"]) == (False, False)
     assert "No module named" in document["trouble"]
@@ -111,5 +106,5 @@ def test_an_agent_that_dies_is_the_machines_fault(race: Race) -> None:
 
 
 def test_a_race_that_takes_too_long_is_given_up(race: Race) -> None:
-    code = show(replace(FAST, timeout_s=0.5), Wishes(as_json=True))
+    code = show([replace(FAST, timeout_s=0.5)], Wishes(as_json=True))
     assert code == 3

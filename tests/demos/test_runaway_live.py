@@ -15,10 +15,11 @@ import pexpect
 import pytest
 
 from runcycles_demos.kit.timeline import Timeline
+from runcycles_demos.runaway.engines import CENT
 from runcycles_demos.runaway.introduction import introduction
-from runcycles_demos.runaway.reading import RaceReading
+from runcycles_demos.runaway.reading import SceneReading
 from runcycles_demos.runaway.render_live import frame
-from runcycles_demos.runaway.terms import BOTH, GUARDED, PRICE, UNGUARDED, Terms
+from runcycles_demos.runaway.terms import BOTH, GUARDED, SCENES, SHADOW, UNGUARDED, Terms
 from tests.demos.gone import descendants, still_there
 
 COMMAND = ["-m", "runcycles_server", "demo", "runaway"]
@@ -167,23 +168,47 @@ def a_lane_has_stopped(scratch: Path) -> bool:
     return any("lane_stopped" in path.read_text(encoding="utf-8") for path in kept)
 
 
-def made_reading(seconds: float) -> RaceReading:
+@pytest.mark.parametrize(
+    ("scene", "words"),
+    [
+        ("shadow", ["SHADOW MODE", "DRY RUN ALONE", "call 101", "nothing was recorded"]),
+        ("tokens", ["WITH Cycles, limit $1.00", "409 BUDGET_EXCEEDED", "never ran"]),
+    ],
+)
+def test_every_scene_has_a_live_view(scene: str, words: list[str], scratch: Path) -> None:
+    terminal = in_terminal(80, 30, "--fast", "--scene", scene)
+    output = terminal.read()
+    terminal.close()
+    assert terminal.exitstatus == 0, output
+    assert max(map(len, rows_of(output))) <= 80
+    last_frame = output[output.rindex("provider bill") - 2_000 :]
+    for word in words:
+        assert word in last_frame
+
+
+def made_reading(scene: str, seconds: float) -> SceneReading:
     timeline = Timeline()
-    timeline.add(0.0, BOTH, "introduced", **introduction(Terms()))
-    for lane in (UNGUARDED, GUARDED):
+    terms = Terms(scene=scene)
+    timeline.add(0.0, BOTH, "introduced", **introduction(terms))
+    for lane in terms.lanes:
         timeline.add(0.1, lane, "call_started", call=1, step="evaluate")
         timeline.add(0.1, lane, "call_finished", call=1, score=6.4)
-        timeline.add(seconds, lane, "bill_read", requests=100, microcents=100 * PRICE)
-    timeline.add(
-        1.2, GUARDED, "reserve_denied", call=101, http=409, error="BUDGET_EXCEEDED", scope="t" * 99
-    )
-    return RaceReading.of(timeline)
+        timeline.add(seconds, lane, "bill_read", requests=100, microcents=100 * CENT)
+        if lane != UNGUARDED:
+            timeline.add(seconds, lane, "ledger_read", spent=99 * CENT, reserved=CENT)
+        if scene == SHADOW:
+            timeline.add(1.2, lane, "asked", op="dry_run", call=101, refused="BUDGET_EXCEEDED")
+    if GUARDED in terms.lanes:
+        told = {"http": 409, "error": "BUDGET_EXCEEDED", "scope": "t" * 99}
+        timeline.add(1.2, GUARDED, "reserve_denied", call=101, **told)
+    return SceneReading.of(timeline)
 
 
+@pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("width", [40, 60, 80, 99, 100, 101, 130, 250])
 @pytest.mark.parametrize("height", [5, 16, 24, 60])
-def test_a_frame_fits_every_terminal(width: int, height: int) -> None:
+def test_a_frame_fits_every_terminal(scene: str, width: int, height: int) -> None:
     for seconds in (0.1, 6.0, 30.0):
-        lines = frame(made_reading(seconds), width, height)
+        lines = frame(made_reading(scene, seconds), width, height)
         assert max(line.cell_len for line in lines) <= width
         assert len(lines) <= height

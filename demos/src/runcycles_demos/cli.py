@@ -4,20 +4,28 @@ Only what parsing needs is imported here, because every `cycles` command loads t
 """
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
+from runcycles_demos.runaway.engines import ENGINES, PLAIN, Engine
 from runcycles_demos.runaway.terms import (
-    CALLS,
-    DEFAULT_PERIOD_MS,
     DEFAULT_SEED,
     DEFAULT_TIMEOUT_S,
+    RACE,
+    SCENES,
+    TOKENS,
     Terms,
 )
 
-_AROUND_S = 10.0  # starting, judging and ending take less than this
+_AROUND_S = 10.0  # starting, judging and ending a scene take less than this
+_ALL = "all"
+_TOKENS_SHARE = 0.3  # of the calls of the other scenes; a dollar is gone sooner
+
+T = TypeVar("T")
 
 app = typer.Typer(
     help="Demonstrations that check their own claims. No key, no account, no network.",
@@ -31,10 +39,12 @@ def demo() -> None:
     """Demonstrations that check their own claims. No key, no account, no network."""
 
 
-_RUNAWAY = """Run one agent with one bug twice at once: without a limit, and with Cycles.
+_RUNAWAY = """Run one agent with one bug several times at once: without a limit, and with Cycles.
 
-Both lanes talk to the same scripted model, which bills $0.01 a call. \
-One has a budget of $1.00 and stops there; the other goes on until it is cut off. \
+All lanes talk to the same scripted model, which bills $0.01 a call. \
+In the scene `race` one has a budget of $1.00 and stops there; the other goes on until it is cut \
+off. In `shadow` one asks, records and is not stopped, and one only asks. In `tokens` no two calls \
+cost the same. \
 Every sentence of the last screen is checked against the model's own bill, the ledger and the \
 server's log.
 
@@ -45,9 +55,24 @@ Exit codes: 0 every sentence holds, 1 one does not, 2 wrong usage, \
 
 @app.command(help=_RUNAWAY)
 def runaway(  # noqa: PLR0917 - typer reads the parameters by name
+    scene: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scene",
+            metavar="NAME",
+            help=f"What to show: {', '.join(SCENES)} or {_ALL}; repeatable.",
+            show_default=RACE,
+        ),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine", metavar="NAME", help=f"What the agent is built with: {', '.join(ENGINES)}."
+        ),
+    ] = PLAIN.name,
     fast: Annotated[
         bool,
-        typer.Option("--fast", help=f"No pace: as fast as it goes, cut after {CALLS:,} calls."),
+        typer.Option("--fast", help="No pace: as fast as it goes, cut by calls instead of time."),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document and nothing else.")
@@ -58,7 +83,9 @@ def runaway(  # noqa: PLR0917 - typer reads the parameters by name
     ] = False,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE.svg", help="Also draw both bills into this file."),
+        typer.Option(
+            "--plot", metavar="FILE.svg", help="Also draw the bills of the race into this file."
+        ),
     ] = None,
     seed: Annotated[
         int, typer.Option("--seed", help="Where the model's random scores begin.")
@@ -68,45 +95,77 @@ def runaway(  # noqa: PLR0917 - typer reads the parameters by name
         typer.Option(
             "--period-ms",
             help="Time per model call.",
-            show_default=f"{DEFAULT_PERIOD_MS:g}",
+            show_default="12, for crewai 24",
         ),
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", help="Give up after so many seconds.")
-    ] = DEFAULT_TIMEOUT_S,
+        float | None,
+        typer.Option(
+            "--timeout",
+            help="Give up after so many seconds.",
+            show_default=f"{DEFAULT_TIMEOUT_S:g} for each scene",
+        ),
+    ] = None,
 ) -> None:
-    """Run one agent with one bug twice at once: without a limit, and with Cycles."""
-    terms = _terms(fast=fast, seed=seed, period_ms=period_ms, timeout_s=timeout)
+    """Run one agent with one bug several times at once: without a limit, and with Cycles."""
+    terms = _terms(_one_of(ENGINES, engine, "--engine"), fast=fast, seed=seed, period_ms=period_ms)
+    names = _scenes(scene or [RACE])
+    timeout_s = DEFAULT_TIMEOUT_S * len(names) if timeout is None else timeout
+    scenes = [replace(terms, scene=name, timeout_s=timeout_s) for name in names]
+    _check_time(scenes, timeout_s)
     if plot is not None:
-        _check_plot(plot)
+        _check_plot(plot, scenes)
     from runcycles_demos.runaway.show import Wishes, show  # noqa: PLC0415 - see the module's text
 
     wishes = Wishes(as_json=as_json, plain=plain or no_color, plot=plot)
-    raise typer.Exit(show(terms, wishes))
+    raise typer.Exit(show(scenes, wishes))
 
 
-def _terms(*, fast: bool, seed: int, period_ms: float | None, timeout_s: float) -> Terms:
+def _one_of(known: Mapping[str, T], name: str, flag: str) -> T:
+    if name not in known:
+        raise typer.BadParameter(f"{flag} {name} is not known; choose one of {', '.join(known)}")
+    return known[name]
+
+
+def _scenes(names: list[str]) -> list[str]:
+    """The scenes in the order in which they were named, each once."""
+    known = {name: (name,) for name in SCENES} | {_ALL: SCENES}
+    wanted = [one for name in names for one in _one_of(known, name, "--scene")]
+    return list(dict.fromkeys(wanted))
+
+
+def _terms(engine: Engine, *, fast: bool, seed: int, period_ms: float | None) -> Terms:
     if fast and period_ms is not None:
         raise typer.BadParameter("--fast means no pace at all; leave out --period-ms")
     if period_ms is not None and not 0 < period_ms < float("inf"):
         raise typer.BadParameter(
             f"--period-ms is {period_ms:g}; it has to be a time above 0, or use --fast"
         )
+    period = 0.0 if fast else engine.period_ms if period_ms is None else period_ms
+    return Terms(engine=engine, seed=seed, period_ms=period)
+
+
+def _check_time(scenes: list[Terms], timeout_s: float) -> None:
     if not 0 < timeout_s < float("inf"):
         raise typer.BadParameter(f"--timeout is {timeout_s:g}; it has to be a time above 0")
-    period = 0.0 if fast else DEFAULT_PERIOD_MS if period_ms is None else period_ms
-    terms = Terms(seed=seed, period_ms=period, timeout_s=timeout_s)
-    if terms.cut_s is not None and terms.cut_s + _AROUND_S > timeout_s:
+    paced_s = sum(map(_takes_s, scenes))
+    around_s = _AROUND_S * len(scenes)
+    if paced_s and paced_s + around_s > timeout_s:
         raise typer.BadParameter(
-            f"at {period:g} ms a call the race takes {terms.cut_s:g} s and up to {_AROUND_S:g} s "
-            f"around it, but --timeout is {timeout_s:g}; give it at least "
-            f"{terms.cut_s + _AROUND_S:g}"
+            f"at {scenes[0].period_ms:g} ms a call this takes {paced_s:g} s and up to "
+            f"{around_s:g} s around it, but --timeout is {timeout_s:g}; give it at least "
+            f"{paced_s + around_s:g}"
         )
-    return terms
 
 
-def _check_plot(path: Path) -> None:
+def _takes_s(terms: Terms) -> float:
+    return terms.paced_s * (_TOKENS_SHARE if terms.scene == TOKENS else 1)
+
+
+def _check_plot(path: Path, scenes: list[Terms]) -> None:
     """Find out before the race what would go wrong after it."""
+    if RACE not in [terms.scene for terms in scenes]:
+        raise typer.BadParameter(f"--plot draws the race; add --scene {RACE}")
     if path.suffix.lower() != ".svg":
         raise typer.BadParameter(f"--plot draws SVG; {path} does not end in .svg")
     target = path if path.exists() else path.absolute().parent

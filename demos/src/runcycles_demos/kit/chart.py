@@ -1,4 +1,4 @@
-"""Two step curves in a terminal, in braille: eight dots to a character.
+"""Step curves in a terminal, in braille: eight dots to a character.
 
 The curves differ in colour and in pattern, so the chart can be read without colour.
 """
@@ -51,12 +51,12 @@ class _Canvas:
         return chr(_BLANK + dots) if dots else self._words.get(place, " ")
 
 
-def draw(plot: Plot, *, width: int, height: int, styles: tuple[str, str], dim: str) -> list[Text]:
+def draw(plot: Plot, *, width: int, height: int, styles: tuple[str, ...], dim: str) -> list[Text]:
     """Return the plot as lines of at most `width` characters; `height` counts the time axis."""
     canvas = _Canvas(max(1, width - _AXIS), max(2, height - 1))
-    for curve, style, solid in zip(plot.curves, styles, (True, False), strict=True):
-        _trace(canvas, plot, curve, style, solid=solid)
-    _note(canvas, plot, styles[1])
+    for number, (curve, style) in enumerate(zip(plot.curves, styles, strict=True)):
+        _trace(canvas, plot, curve, style, solid=number == 0)
+    _note(canvas, plot, styles[-1])
     for column in range(0, canvas.width, 2):
         canvas.write(column, _row(canvas, plot, plot.limit), "╌", dim)
     labels = {_row(canvas, plot, value): f"${value:g}" for value in ticks(plot.top, about=2)}

@@ -39,11 +39,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """Everything on one picture; the second curve is drawn over the first, in another style."""
+    """Everything on one picture; later curves are drawn over earlier ones, in other styles."""
 
     title: str
     caption: Sequence[str]
-    curves: tuple[Curve, Curve]
+    curves: tuple[Curve, ...]
     limit: float
     limit_text: str
     mark: Mark | None

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from runcycles_demos.kit.processes import Check, Child, Command, end_all
 
-_READY_S = 20.0  # far more than it takes; a loaded machine may be slow to start an interpreter
+READY_S = 20.0  # far more than it takes; a loaded machine may be slow to start an interpreter
 
 LEASH = "runcycles_demos.kit.leash"
 LOOPBACK = "127.0.0.1"
@@ -75,7 +75,6 @@ class RunningStack:
         self._check = check
         self._children: list[Child] = []
         self.folder = Path(tempfile.mkdtemp(prefix="cycles-demo-"))
-        self.access_log = self.folder / "access.log"
 
     def start(self, name: str, command: Command) -> Child:
         """Start one process; it ends with the others."""
@@ -84,23 +83,27 @@ class RunningStack:
         self._children.append(child)
         return child
 
-    def ready(self, child: Child) -> dict[str, Any]:
+    def ready(self, child: Child, *, within_s: float = READY_S) -> dict[str, Any]:
         """Wait until a process says its first JSON object.
 
         Raises:
             StackError: it died, said something else, or took too long.
         """
-        return child.document(within_s=_READY_S, check=self._check)
+        return child.document(within_s=within_s, check=self._check)
 
     def start_model(self, *arguments: str) -> Child:
         """Start the scripted provider."""
         return self.start("model", self.stack.model.plus(*arguments))
 
-    def start_authority(self) -> Child:
-        """Start the Cycles server on a ledger of its own."""
-        store = f"sqlite:///{self.folder / 'ledger.db'}"  # four slashes in all: an absolute path
-        command = self.stack.authority.plus("--store", store, "--access-log", str(self.access_log))
-        return self.start("authority", command)
+    def start_authority(self, name: str = "authority") -> Child:
+        """Start a Cycles server on a ledger of its own."""
+        store = f"sqlite:///{self.folder / name}.db"  # four slashes in all: an absolute path
+        log = str(self.access_log(name))
+        return self.start(name, self.stack.authority.plus("--store", store, "--access-log", log))
+
+    def access_log(self, name: str = "authority") -> Path:
+        """Return where a server of this name keeps its log."""
+        return self.folder / f"{name}.log"
 
     def check(self) -> None:
         """Raise if somebody asked to stop, or if a service has died.

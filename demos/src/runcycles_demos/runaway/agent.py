@@ -1,4 +1,4 @@
-"""The support bot. Both lanes run this file; nothing in it knows of budgets.
+"""The support bot. Every lane runs this file, whatever its engine; it knows nothing of budgets.
 
 It drafts a reply to a ticket, has it scored, and refines it until the score is good enough. Its
 bug: no reply ever scores above 6.9, and it goes on until one reaches 8.0.
@@ -8,17 +8,23 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import httpx
-
 GOOD_ENOUGH = 8.0
 TICKET = (
     "Ticket #4782: The invoice for March says $847, but my contract says $720 a month. "
     "Please explain the difference or correct the invoice."
 )
+DRAFT = "You draft replies to customers of a software company."
+EVALUATE = "You evaluate replies to customers. Begin with: Score: N.N"
+REFINE = "You refine replies to customers."
+TASKS = (DRAFT, EVALUATE, REFINE)
 
-_MODEL = "scripted-model"
+MODEL = "scripted-model"
+MAX_TOKENS = 200  # the longest answer asked for; the model's are shorter
+
 _SCORE = re.compile(r"Score: (\d+\.\d)")
-_ANSWER_S = 30.0
+
+Ask = Callable[[str, str], str]
+"""Has the model do a task with a text, and returns what it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +45,11 @@ def answer(ticket: str, do: Steps) -> str:
 
 
 class SupportBot:
-    """The three steps, asking a model over HTTP on one connection that is kept open."""
+    """The three steps; one that remembers shows the model every version it has written so far."""
 
-    def __init__(self, model_url: str) -> None:
-        self._model = httpx.Client(base_url=model_url, timeout=_ANSWER_S, trust_env=False)
+    def __init__(self, ask: Ask, *, remembers: bool) -> None:
+        self._ask = ask
+        self._remembers = remembers
 
     def steps(self) -> Steps:
         """Return the steps as plain functions."""
@@ -50,11 +57,11 @@ class SupportBot:
 
     def draft(self, ticket: str) -> str:
         """Write a first reply."""
-        return self._ask("You draft replies to customers of a software company.", ticket)
+        return self._ask(DRAFT, ticket)
 
     def evaluate(self, reply: str) -> float:
         """Score a reply from 0 to 10."""
-        said = self._ask("You evaluate replies to customers. Begin with: Score: N.N", reply)
+        said = self._ask(EVALUATE, reply)
         found = _SCORE.match(said)
         if found is None:
             raise ValueError(f"the model gave no score: {said!r}")
@@ -62,16 +69,5 @@ class SupportBot:
 
     def refine(self, reply: str, score: float) -> str:
         """Improve a reply that was not good enough."""
-        return self._ask("You refine replies to customers.", f"Scored {score}:\n{reply}")
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._model.close()
-
-    def _ask(self, task: str, text: str) -> str:
-        messages = [{"role": "system", "content": task}, {"role": "user", "content": text}]
-        response = self._model.post(
-            "chat/completions", json={"model": _MODEL, "messages": messages}
-        )
-        answer = response.raise_for_status().json()
-        return str(answer["choices"][0]["message"]["content"])
+        better = self._ask(REFINE, f"Scored {score}:\n{reply}")
+        return f"{reply}\n\nScored {score}:\n{better}" if self._remembers else better

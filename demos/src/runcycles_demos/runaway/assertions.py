@@ -1,43 +1,20 @@
-"""What the demo claims. Each sentence has an id that does not change, and is judged by the facts.
+"""What the race claims. Each sentence has an id that does not change, and is judged by the facts.
 
 Nothing is measured here: facts go in, verdicts come out.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, replace
 
 from runcycles_demos.kit.money import dollars
 from runcycles_demos.runaway.facts import Facts, Lane
-from runcycles_demos.runaway.terms import CALLS, LIMIT, PRICE
-
-HTTP_CONFLICT = 409
-EXCEEDED = "BUDGET_EXCEEDED"
+from runcycles_demos.runaway.terms import LIMIT
+from runcycles_demos.runaway.verdicts import EXCEEDED, HTTP_CONFLICT, SCOPES, Verdict, equal
 
 LEAST_SHARE = 0.95  # of the calls that the pace allows
 MOST_LATE = 1.05  # times the schedule
 _EARLY_S, _LATE_S = 0.1, 0.6  # around the moment of the cut
-_SCOPES = 5
 _ABOUT_SPEED = {"R6", "R7"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """One sentence and whether it holds; None where there is nothing to judge, and why."""
-
-    id: str
-    text: str
-    ok: bool | None
-    expected: Any
-    actual: Any
-    skipped: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the verdict as it stands in the JSON document."""
-        members = asdict(self)
-        if self.skipped is None:
-            del members["skipped"]
-        return members
 
 
 def judge(facts: Facts) -> tuple[Verdict, ...]:
@@ -81,12 +58,8 @@ def pace_held(facts: Facts) -> bool:
     return late is None or late <= MOST_LATE
 
 
-def _verdict(name: str, text: str, expected: Any, actual: Any) -> Verdict:
-    return Verdict(id=name, text=text, ok=expected == actual, expected=expected, actual=actual)
-
-
 def _guarded_bill(facts: Facts) -> Verdict:
-    return _verdict(
+    return equal(
         "R1",
         f"the provider billed the guarded lane exactly the limit, {dollars(LIMIT)}",
         LIMIT,
@@ -95,19 +68,19 @@ def _guarded_bill(facts: Facts) -> Verdict:
 
 
 def _ledger_agrees(facts: Facts) -> Verdict:
-    return _verdict(
+    return equal(
         "R2",
         "the ledger says the provider's bill was spent, at all five scopes",
-        [facts.guarded.bill.microcents] * _SCOPES,
+        [facts.guarded.bill.microcents] * SCOPES,
         [scope.spent for scope in facts.ledger.scopes],
     )
 
 
 def _nothing_held(facts: Facts) -> Verdict:
-    return _verdict(
+    return equal(
         "R3",
         "nothing is held any more: reserved $0.00 at all five scopes, no ACTIVE reservation",
-        {"reserved": [0] * _SCOPES, "ACTIVE": 0},
+        {"reserved": [0] * SCOPES, "ACTIVE": 0},
         {
             "reserved": [scope.reserved for scope in facts.ledger.scopes],
             "ACTIVE": facts.ledger.reservations.get("ACTIVE", 0),
@@ -117,7 +90,7 @@ def _nothing_held(facts: Facts) -> Verdict:
 
 def _one_refusal(facts: Facts) -> Verdict:
     call = facts.terms.allowed_calls + 1
-    return _verdict(
+    return equal(
         "R4",
         f"exactly one call was refused: call {call}, with {HTTP_CONFLICT} {EXCEEDED}",
         [{"call": call, "http": HTTP_CONFLICT, "error": EXCEEDED}],
@@ -130,7 +103,7 @@ def _one_refusal(facts: Facts) -> Verdict:
 
 def _body_never_entered(facts: Facts) -> Verdict:
     allowed, lane = facts.terms.allowed_calls, facts.guarded
-    return _verdict(
+    return equal(
         "R5",
         f"call {allowed + 1} was wanted, but its body never ran",
         {"wanted": allowed + 1, "entered": allowed, "answered": allowed, "billed": allowed},
@@ -144,10 +117,11 @@ def _body_never_entered(facts: Facts) -> Verdict:
 
 
 def _unguarded_bill(facts: Facts) -> Verdict:
-    lane, most = facts.unguarded, CALLS * PRICE
-    least = most if facts.terms.fast else round(most * LEAST_SHARE)
+    lane, terms = facts.unguarded, facts.terms
+    most = terms.calls * terms.price
+    least = most if terms.fast else round(most * LEAST_SHARE)
     window = dollars(most) if least == most else f"between {dollars(least)} and {dollars(most)}"
-    factor = LEAST_SHARE * CALLS / facts.terms.allowed_calls
+    factor = LEAST_SHARE * terms.calls / terms.allowed_calls
     billed = lane.bill.microcents
     times = billed / facts.guarded.bill.microcents if facts.guarded.bill.microcents else 0.0
     counts = lane.bill.requests == lane.answered
@@ -165,7 +139,7 @@ def _unguarded_time(facts: Facts) -> Verdict:
     if cut_s is None:
         return Verdict(
             id="R7",
-            text=f"the unguarded lane ran until it was cut, after {CALLS:,} calls",
+            text=f"the unguarded lane ran until it was cut, after {facts.terms.calls:,} calls",
             ok=None,
             expected=None,
             actual=seconds,
@@ -183,7 +157,7 @@ def _unguarded_time(facts: Facts) -> Verdict:
 
 def _same_agent(facts: Facts) -> Verdict:
     count = facts.terms.allowed_calls
-    return _verdict(
+    return equal(
         "R8",
         f"both lanes asked the model the same {count} questions before the refusal",
         count,
@@ -202,7 +176,7 @@ def _equal_beginning(one: Lane, other: Lane, count: int) -> int:
 
 
 def _log_agrees(facts: Facts) -> Verdict:
-    return _verdict(
+    return equal(
         "R9",
         "the server's own log holds that refusal, and no other, under the same request id",
         [
@@ -215,7 +189,7 @@ def _log_agrees(facts: Facts) -> Verdict:
 
 
 def _replay_refused(facts: Facts) -> Verdict:
-    return _verdict(
+    return equal(
         "R10",
         "asked again under the same key, it was refused again and nothing changed",
         {"http": HTTP_CONFLICT, "error": EXCEEDED, "changed": False},

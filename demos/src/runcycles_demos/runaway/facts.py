@@ -1,4 +1,4 @@
-"""What the witnesses said when the race was over: plain values, for the assertions to judge."""
+"""What the witnesses said when a scene was over: plain values, for the assertions to judge."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -71,8 +71,16 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A call that the ledger has settled: what was held for it, and what was charged."""
+
+    estimate: int
+    actual: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything the assertions look at."""
+    """Everything the assertions of the race look at."""
 
     terms: Terms
     unguarded: Lane
@@ -80,3 +88,36 @@ class Facts:
     ledger: Ledger
     logged: tuple[LoggedRefusal, ...] = field(default=())
     replay: Replay | None = None  # None: nothing was refused
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What a lane was told that asks without obeying, and what its ledger knows of it."""
+
+    lane: Lane
+    ledger: Ledger
+    dry_runs: int  # questions asked
+    recorded: int  # events that told what was spent
+    would_refuse: tuple[int, ...]  # the calls to which the answer was no
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowFacts:
+    """Everything the assertions of the scene `shadow` look at."""
+
+    terms: Terms
+    unguarded: Lane
+    observed: Asking
+    dry_run: Asking
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokensFacts:
+    """Everything the assertions of the scene `tokens` look at."""
+
+    terms: Terms
+    guarded: Lane
+    ledger: Ledger
+    settled: tuple[Settled, ...]  # what the ledger says of each call, in the order of the calls
+    released: tuple[int, ...]  # what each commit was told to have given back
+    refused_estimate: int | None  # None: nothing was refused

@@ -1,72 +1,80 @@
-"""One lane of the race as a process of its own: says "ready", waits to be told "go", then runs.
+"""One lane of a scene as a process of its own: says "ready", waits to be told "go", then runs.
 
 It writes one JSON object per line: what happens, and when by the monotonic clock that all
 processes of one machine share.
 """
 
 import argparse
+import importlib
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from runcycles import CyclesClient, CyclesConfig, DeniedError, set_default_client
 from runcycles_demos.kit.leash import hold
-from runcycles_demos.runaway.agent import TICKET, Steps, SupportBot, answer
-from runcycles_demos.runaway.guard import guarded, unguarded
+from runcycles_demos.runaway.agent import TICKET, Steps, answer
+from runcycles_demos.runaway.engines import ENGINES, PLAIN
+from runcycles_demos.runaway.guard import dry_run_alone
+from runcycles_demos.runaway.job import Build, Job
 from runcycles_demos.runaway.overhearing import OverheardAuthority
-from runcycles_demos.runaway.terms import GUARDED, LANES
-from runcycles_demos.runaway.watch import CutOffError, Watch
+from runcycles_demos.runaway.terms import DRY_RUN, GUARDED, LANES, OBSERVED, UNGUARDED
+from runcycles_demos.runaway.watch import CutOffError, Tell, Watch
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the lane that the arguments ask for."""
     options = parser().parse_args(arguments)
-    if options.lane == GUARDED:
-        config = CyclesConfig.from_env()
-        authority = OverheardAuthority(config)
-        set_default_client(CyclesClient(config, authority=authority))
-        run(options, guarded, authority)
-    else:
-        run(options, unguarded, None)
+    run(options, lambda: importlib.import_module(ENGINES[options.engine].module).bot)
 
 
-def run(
-    options: argparse.Namespace,
-    guard: Callable[[Steps], Steps],
-    authority: OverheardAuthority | None,
-) -> None:
-    """Let the agent work on its ticket, with this guard around its steps."""
-    watch = Watch(_tell, cut_s=options.cut_s, cut_calls=options.cut_calls)
-    bot = SupportBot(options.model_url)
-    steps = watch.outside(guard(watch.inside(bot.steps())))
-    _tell("ready", time.monotonic())
-    if not _told_to_go():
-        return
-    hold()
-    stopped_by = _work(steps, watch, authority)
-    _tell(
-        "lane_stopped",
-        time.monotonic(),
-        by=stopped_by,
-        started=watch.started,
-        entered=watch.entered,
-        answered=watch.answered,
-        seconds=time.monotonic() - watch.began,
+def run(options: argparse.Namespace, load: Callable[[], Build]) -> None:
+    """Let the agent of the engine that this loads work on its ticket."""
+    tell = _telling()
+    watch = Watch(tell, cut_s=options.cut_s, cut_calls=options.cut_calls)
+    authority = None if options.lane == UNGUARDED else _overheard(tell, watch)
+    job = Job(
+        model_url=options.model_url,
+        guarded=options.lane in (GUARDED, OBSERVED),
+        price=options.price,
+        by_tokens=options.by_tokens,
     )
-    bot.close()
+    with ExitStack() as work:
+        steps = work.enter_context(load()(job, watch))
+        if options.lane == DRY_RUN:
+            steps = dry_run_alone(steps, options.price)
+        tell("ready", time.monotonic())
+        if not _told_to_go():
+            return
+        hold()
+        stopped_by = _work(watch.outside(steps), watch, tell, authority)
+        now = time.monotonic()
+        counts = {"started": watch.started, "entered": watch.entered, "answered": watch.answered}
+        tell("lane_stopped", now, by=stopped_by, seconds=now - watch.began, **counts)
 
 
-def _work(steps: Steps, watch: Watch, authority: OverheardAuthority | None) -> str:
+def _overheard(tell: Tell, watch: Watch) -> OverheardAuthority:
+    """The server as the environment names it, as everybody's default."""
+
+    def tell_call(kind: str, t: float, /, **facts: Any) -> None:
+        tell(kind, t, call=watch.started, **facts)
+
+    config = CyclesConfig.from_env()
+    authority = OverheardAuthority(config, tell_call)
+    set_default_client(CyclesClient(config, authority=authority))
+    return authority
+
+
+def _work(steps: Steps, watch: Watch, tell: Tell, authority: OverheardAuthority | None) -> str:
     """Return what ended the agent's work."""
     try:
         answer(TICKET, steps)
     except CutOffError:
         return "cutoff"
     except DeniedError as refused:
-        _tell(
+        tell(
             "reserve_denied",
             time.monotonic(),
             call=watch.started,
@@ -81,9 +89,19 @@ def _work(steps: Steps, watch: Watch, authority: OverheardAuthority | None) -> s
     return "accepted"
 
 
-def _tell(kind: str, t: float, /, **facts: Any) -> None:
-    sys.stdout.write(json.dumps({"kind": kind, "t": t, **facts}) + "\n")
-    sys.stdout.flush()
+def _telling() -> Tell:
+    """Return who tells, on a standard output that nobody else in this process can reach.
+
+    What a framework prints goes where errors go.
+    """
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def tell(kind: str, t: float, /, **facts: Any) -> None:
+        stream.write(json.dumps({"kind": kind, "t": t, **facts}) + "\n")
+        stream.flush()
+
+    return tell
 
 
 def _told_to_go() -> bool:
@@ -100,7 +118,10 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of what a lane is told."""
     parser = argparse.ArgumentParser(prog="python -m runcycles_demos.runaway.lane")
     parser.add_argument("--lane", choices=LANES, required=True)
+    parser.add_argument("--engine", choices=ENGINES, default=PLAIN.name)
     parser.add_argument("--model-url", required=True, help="where the lane's model is")
+    parser.add_argument("--price", type=int, required=True, help="microcents for each call")
+    parser.add_argument("--by-tokens", action="store_true", help="count tokens, not calls")
     cut = parser.add_mutually_exclusive_group(required=True)
     cut.add_argument("--cut-s", type=float, help="cut off after so many seconds")
     cut.add_argument("--cut-calls", type=int, help="cut off after so many calls")

@@ -1,4 +1,4 @@
-"""What the events add up to so far; every renderer reads the race through this."""
+"""What the events add up to so far; every renderer reads a scene through this."""
 
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -7,10 +7,28 @@ from runcycles.types import MICROCENTS_PER_USD
 from runcycles_demos.kit.curves import Curve, Mark, Plot
 from runcycles_demos.kit.money import dollars
 from runcycles_demos.kit.timeline import Event, Timeline
-from runcycles_demos.runaway.terms import CALLS, GUARDED, LANES, LIMIT, PRICE, UNGUARDED
+from runcycles_demos.runaway.terms import (
+    DRY_RUN,
+    GUARDED,
+    LIMIT,
+    OBSERVED,
+    RACE,
+    SHADOW,
+    TOKENS,
+    UNGUARDED,
+)
 
 _HEADROOM = 1.0
-NAMES = {UNGUARDED: "without Cycles", GUARDED: "with Cycles"}
+NAMES = {
+    UNGUARDED: "without Cycles",
+    GUARDED: "with Cycles",
+    OBSERVED: "shadow mode",
+    DRY_RUN: "dry run alone",
+}
+_TITLES = {
+    RACE: "The same agent twice at once: what the provider billed",
+    TOKENS: "An agent that pays by the token: what the provider billed",
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +42,7 @@ class LaneReading:
     now: float = 0.0
     read: list[tuple[float, int]] = field(default_factory=list)  # the meter, as it was read
     calls: list[tuple[float, int]] = field(default_factory=list)  # the meter's own list of calls
+    would_refuse: list[int] = field(default_factory=list)  # calls that ran all the same
     ledger: Event | None = None
     summed: Event | None = None
     denied: Event | None = None
@@ -41,6 +60,8 @@ class LaneReading:
                 self.read.append((event.t, self.billed))
             case "call_billed":
                 self.calls.append((event.t, event["microcents"]))
+            case "asked" if event["op"] == "dry_run" and event["refused"]:
+                self.would_refuse.append(event["call"])
             case "summed":
                 self.summed = event
             case "ledger_read":
@@ -68,11 +89,11 @@ class LaneReading:
         return round(self.billed / self.seconds * 60) if self.seconds > 0 else 0
 
 
-class RaceReading:
-    """Both lanes, the introduction and the end, read from the timeline."""
+class SceneReading:
+    """All lanes, the introduction and the end, read from the timeline."""
 
     def __init__(self) -> None:
-        self.lanes = {name: LaneReading() for name in LANES}
+        self.lanes: dict[str, LaneReading] = {}
         self.intro: dict[str, Any] = {}
         self.verdicts: list[Event] = []
         self.said: dict[str, Event] = {}  # the latest event of each kind that is not a lane's
@@ -85,6 +106,11 @@ class RaceReading:
         reading = cls()
         reading.catch_up(timeline)
         return reading
+
+    @property
+    def scene(self) -> str:
+        """Its name."""
+        return str(self.intro["scene"])
 
     def catch_up(self, timeline: Timeline) -> list[Event]:
         """Take the events that have come since the last time, and return them."""
@@ -102,25 +128,32 @@ class RaceReading:
             self.lanes[event.lane].take(event)
         elif event.kind == "introduced":
             self.intro = dict(event.facts)
+            self.lanes = {name: LaneReading() for name in event["lanes"]}
         elif event.kind == "judged":
             self.verdicts.append(event)
         else:
             self.said[event.kind] = event
 
-    def plot(self) -> Plot:
-        """Return the picture: the meter's own list of calls once it is there, else its readings."""
+    def plot(self) -> Plot | None:
+        """Return the picture: the meter's own list of calls once it is there, else its readings.
+
+        Where all lanes are billed the same there is nothing to see.
+        """
+        if self.scene == SHADOW:
+            return None
         cut_s = self.intro.get("cut_s")
         ends = [lane.stopped.t for lane in self.lanes.values() if lane.stopped]
         over = max(ends) if len(ends) == len(self.lanes) else self.now
+        most = self.intro["unguarded_spends"] if self.scene == RACE else LIMIT * 5 // 4
         return Plot(
-            title="The same agent twice at once: what the provider billed",
+            title=_TITLES[self.scene],
             caption=tuple(self.intro.get("caption", ())),
-            curves=(self._curve(UNGUARDED, over), self._curve(GUARDED, over)),
+            curves=tuple(self._curve(name, over) for name in self.lanes),
             limit=LIMIT / MICROCENTS_PER_USD,
             limit_text=f"limit {dollars(LIMIT)}",
             mark=self._mark(),
             seconds=max(cut_s or 0.0, over if cut_s is None else 0.0, _HEADROOM),
-            top=CALLS * PRICE / MICROCENTS_PER_USD,
+            top=most / MICROCENTS_PER_USD,
         )
 
     def _curve(self, name: str, over: float) -> Curve:

@@ -1,60 +1,53 @@
-"""The race as one JSON document, schema `cycles-demo/1`."""
+"""All scenes as one JSON document, schema `cycles-demo/1`."""
 
-import json
-from typing import Any, TextIO
+from collections.abc import Sequence
+from typing import Any
 
 from runcycles_demos.kit.timeline import Timeline
-from runcycles_demos.runaway.reading import LaneReading, RaceReading
-from runcycles_demos.runaway.terms import GUARDED, LANES, UNGUARDED
+from runcycles_demos.runaway.reading import LaneReading, SceneReading
 
 SCHEMA = "cycles-demo/1"
 _EXACT = 6  # decimals of a second
 
 
-class JsonRenderer:
-    """Says nothing until the end, then everything at once."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+class Silence:
+    """Says nothing; the document is written when everything is over."""
 
     def update(self, timeline: Timeline) -> None:
         """Wait for the end."""
 
     def finish(self, timeline: Timeline) -> None:
-        """Write the document; of a race that was broken off, as far as it went."""
-        self._stream.write(json.dumps(document(timeline)) + "\n")
-        self._stream.flush()
+        """Wait for the other scenes."""
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def document(timeline: Timeline) -> dict[str, Any]:
-    """Return the document that the timeline adds up to."""
-    reading = RaceReading.of(timeline)
-    end = reading.said["ended"]
-    document = {
+def document(timelines: Sequence[Timeline]) -> dict[str, Any]:
+    """Return the document that the scenes add up to; of one broken off, as far as it went."""
+    readings = [SceneReading.of(timeline) for timeline in timelines]
+    ends = [reading.said["ended"] for reading in readings]
+    intro = readings[0].intro
+    troubles = [end["trouble"] for end in ends if end["trouble"] is not None]
+    return {
         "schema": SCHEMA,
         "demo": "runaway",
-        "complete": end["complete"],
-        "ok": end["ok"],
-        "engine": reading.intro["engine"],
-        "versions": reading.intro["versions"],
-        "seed": reading.intro["seed"],
-        "period_ms": reading.intro["period_ms"],
+        "complete": all(end["complete"] for end in ends),
+        "ok": all(end["ok"] for end in ends),
+        **{name: intro[name] for name in ("engine", "versions", "seed", "period_ms")},
         "scripted": ["model answers", "price", "pace"],
-        "scenes": [
-            {
-                "name": "race",
-                "lanes": {name: _lane(reading.lanes[name]) for name in LANES},
-                "assertions": [dict(event.facts) for event in reading.verdicts],
-                "series": _series(reading),
-            }
-        ],
+        "scenes": [_scene(reading) for reading in readings],
+        **({"trouble": " ".join(troubles)} if troubles else {}),
     }
-    if end["trouble"] is not None:
-        document["trouble"] = end["trouble"]
-    return document
+
+
+def _scene(reading: SceneReading) -> dict[str, Any]:
+    return {
+        "name": reading.scene,
+        "lanes": {name: _lane(lane) for name, lane in reading.lanes.items()},
+        "assertions": [dict(event.facts) for event in reading.verdicts],
+        "series": _series(reading),
+    }
 
 
 def _lane(lane: LaneReading) -> dict[str, Any]:
@@ -67,14 +60,16 @@ def _lane(lane: LaneReading) -> dict[str, Any]:
     }
 
 
-def _series(reading: RaceReading) -> list[list[float | int]]:
-    """Rows of [seconds, unguarded microcents, guarded microcents], one for every change."""
+def _series(reading: SceneReading) -> list[list[float | int]]:
+    """Rows of seconds and each lane's microcents, in the lanes' order; one for every change."""
     changes = sorted(
-        (t, name, microcents) for name in LANES for t, microcents in reading.lanes[name].steps
+        (t, name, microcents)
+        for name, lane in reading.lanes.items()
+        for t, microcents in lane.steps
     )
     rows: list[list[float | int]] = []
-    totals = dict.fromkeys(LANES, 0)
+    totals = dict.fromkeys(reading.lanes, 0)
     for t, name, microcents in changes:
         totals[name] = microcents
-        rows.append([round(t, _EXACT), totals[UNGUARDED], totals[GUARDED]])
+        rows.append([round(t, _EXACT), *totals.values()])
     return rows

@@ -1,34 +1,35 @@
-"""The race as it happens, in a terminal: two lanes and the curve of their bills.
+"""A scene as it happens, in a terminal: its lanes, and the curves of their bills.
 
 Side by side where there is room, stacked where there is not.
 """
+
+from functools import reduce
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from runcycles_demos.kit.boxes import beside, box
+from runcycles_demos.kit.boxes import beside
 from runcycles_demos.kit.chart import draw
 from runcycles_demos.kit.money import dollars
 from runcycles_demos.kit.timeline import Timeline
-from runcycles_demos.runaway.agent import GOOD_ENOUGH
-from runcycles_demos.runaway.reading import LaneReading, RaceReading
+from runcycles_demos.runaway.lane_boxes import lane_box
+from runcycles_demos.runaway.reading import NAMES, SceneReading
 from runcycles_demos.runaway.screens import DIM, STYLES, first_screen, last_screen
-from runcycles_demos.runaway.terms import GUARDED, LIMIT, UNGUARDED
+from runcycles_demos.runaway.terms import LIMIT
 
 _FRAME_S = 0.1
-_WIDE = 100  # two lanes fit beside each other from here on
+_LANE = 43  # a lane narrower than this goes below the others
 _WIDEST = 130  # beyond this a chart gets no clearer
-_LABEL = 15
 _LEAST_CHART, _MOST_CHART = 5, 18
 
 
 class LiveRenderer:
-    """Redraws the race ten times a second, then prints the last screen below it."""
+    """Redraws a scene ten times a second, then prints the last screen below it."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._reading = RaceReading()
+        self._reading = SceneReading()
         self._live: Live | None = None
         self._drawn_at = -_FRAME_S
 
@@ -62,90 +63,43 @@ class LiveRenderer:
         return Group(*frame(self._reading, self._console.width, self._console.height))
 
 
-def frame(reading: RaceReading, width: int, height: int) -> list[Text]:
-    """Return one picture of the race, no line wider than the screen and no more lines than it."""
+def frame(reading: SceneReading, width: int, height: int) -> list[Text]:
+    """Return one picture of a scene, no line wider than the screen and no more lines than it."""
     lines = _lines(reading, min(width, _WIDEST), height)
     for line in lines:
         line.truncate(width)
     return lines[:height]
 
 
-def _lines(reading: RaceReading, width: int, height: int) -> list[Text]:
-    if width >= _WIDE:
-        half = width // 2
-        lanes = beside(_unguarded(reading, half), _guarded(reading, width - half))
-    else:
-        lanes = [*_unguarded(reading, width), *_guarded(reading, width)]
-    room = min(_MOST_CHART, height - len(lanes) - 2)
-    if room < _LEAST_CHART:
+def _lines(reading: SceneReading, width: int, height: int) -> list[Text]:
+    lanes = _lanes(reading, width)
+    plot, room = reading.plot(), min(_MOST_CHART, height - len(lanes) - 2)
+    if plot is None or room < _LEAST_CHART:
         return lanes
+    styles = tuple(STYLES[name] for name in reading.lanes)
+    marks = ("──", "╴╴")
     legend = Text.assemble(
-        (" billed by the provider   ", DIM),
-        ("── without", STYLES[UNGUARDED]),
-        ("   ╴╴ with", STYLES[GUARDED]),
+        (" billed by the provider", DIM),
+        *(
+            (f"   {mark} {NAMES[name]}", STYLES[name])
+            for mark, name in zip(marks, reading.lanes, strict=False)
+        ),
         (f"   ╌ ╌ limit {dollars(LIMIT)}", DIM),
         no_wrap=True,
     )
-    styles = (STYLES[UNGUARDED], STYLES[GUARDED])
-    return [
-        *lanes,
-        legend,
-        *draw(reading.plot(), width=width, height=room, styles=styles, dim=DIM),
-    ]
+    return [*lanes, legend, *draw(plot, width=width, height=room, styles=styles, dim=DIM)]
 
 
-def _row(label: str, *words: str | tuple[str, str]) -> Text:
-    return Text.assemble((f"{label:<{_LABEL}}", DIM), *words, no_wrap=True)
-
-
-def _bill(lane: LaneReading) -> Text:
-    return _row("provider bill", (f"{dollars(lane.billed):<9}", "bold"), f"{lane.requests:,} calls")
-
-
-def _step(lane: LaneReading) -> str:
-    score = "" if lane.score is None else f", score {lane.score:.1f} < {GOOD_ENOUGH:.1f}"
-    return lane.step + score
-
-
-def _unguarded(reading: RaceReading, width: int) -> list[Text]:
-    lane = reading.lanes[UNGUARDED]
-    lines = [
-        _bill(lane),
-        _row("rate", f"{dollars(lane.per_minute // 1_000_000 * 1_000_000)}/min"),
-        _row("limit", "none"),
-        _row("step", _step(lane)),
-    ]
-    state = f"CUT OFF {lane.seconds:.2f} s" if lane.stopped else f"{lane.seconds:.1f} s"
-    return box(
-        lines,
-        width=width,
-        name="WITHOUT Cycles",
-        state=state,
-        foot="nothing ever said no" if lane.stopped else "",
-        style=STYLES[UNGUARDED],
-    )
-
-
-def _guarded(reading: RaceReading, width: int) -> list[Text]:
-    lane = reading.lanes[GUARDED]
-    ledger, denied = lane.ledger, lane.denied
-    spent = (
-        f"spent {dollars(ledger['spent'])}  held {dollars(ledger['reserved'])}" if ledger else ""
-    )
-    lines = [_bill(lane), _row("ledger", spent)]
-    if denied is None:
-        lines += [_row("limit", f"{dollars(LIMIT)} at five scopes"), _row("step", _step(lane))]
-    else:
-        lines += [
-            _row(f"call {denied['call']}", (f"{denied['http']} {denied['error']}", "bold")),
-            _row("", f"at {denied['scope']}"),
+def _lanes(reading: SceneReading, width: int) -> list[Text]:
+    """All lanes beside each other, or below each other."""
+    count = len(reading.lanes)
+    if width < count * _LANE:
+        return [
+            line for name, lane in reading.lanes.items() for line in lane_box(name, lane, width)
         ]
-    state = f"STOPPED {lane.seconds:.2f} s" if lane.stopped else f"{lane.seconds:.1f} s"
-    return box(
-        lines,
-        width=width,
-        name=f"WITH Cycles, limit {dollars(LIMIT)}",
-        state=state,
-        foot=f"the body of call {denied['call']} never ran" if denied else "",
-        style=STYLES[GUARDED],
-    )
+    widths = [width * (at + 1) // count - width * at // count for at in range(count)]
+    boxes = [
+        lane_box(name, lane, wide)
+        for (name, lane), wide in zip(reading.lanes.items(), widths, strict=True)
+    ]
+    return reduce(beside, boxes)

@@ -1,15 +1,14 @@
-"""The race as plain lines: for pipes, logs, and whoever prefers to read."""
+"""A scene as plain lines: for pipes, logs, and whoever prefers to read."""
 
 from rich.console import Console, RenderableType
 
-from runcycles.types import MICROCENTS_PER_USD
 from runcycles_demos.kit.money import dollars
 from runcycles_demos.kit.timeline import Event, Timeline
-from runcycles_demos.runaway.reading import NAMES, RaceReading
+from runcycles_demos.runaway.reading import NAMES, SceneReading
 from runcycles_demos.runaway.screens import first_screen, last_screen
-from runcycles_demos.runaway.terms import LANES
 
 _NAME = max(map(len, NAMES.values()))
+_START = {1: "the agent starts", 2: "both agents start", 3: "all three agents start"}
 
 
 class PlainRenderer:
@@ -17,9 +16,9 @@ class PlainRenderer:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._reading = RaceReading()
+        self._reading = SceneReading()
         self._introduced = False
-        self._whole = dict.fromkeys(LANES, 0)  # whole dollars told so far
+        self._told: dict[str, int] = {}  # how many parts of each bill
 
     def update(self, timeline: Timeline) -> None:
         """Print what is new and of interest."""
@@ -51,9 +50,11 @@ class PlainRenderer:
     def _line(self, event: Event) -> str | None:
         match event.kind:
             case "ready":
-                words = "both agents start"
+                words = _START[len(self._reading.lanes)]
             case "bill_read":
-                words = self._dollar(event)
+                words = self._bill(event)
+            case "asked" if self._reading.lanes[event.lane].would_refuse[:1] == [event["call"]]:
+                words = self._would_refuse(event)
             case "reserve_denied":
                 words = (
                     f"call {event['call']} refused: {event['http']} {event['error']} "
@@ -65,13 +66,19 @@ class PlainRenderer:
                 return None
         return f"{event.t:6.2f} s  {NAMES.get(event.lane, ''):<{_NAME}}  {words}" if words else None
 
-    def _dollar(self, event: Event) -> str:
-        """Every whole dollar is told once."""
-        whole = event["microcents"] // MICROCENTS_PER_USD
-        if whole <= self._whole[event.lane]:
+    def _bill(self, event: Event) -> str:
+        """Every dollar, or whatever the scene tells a line for, is told once."""
+        parts = event["microcents"] // self._reading.intro["tell_every"]
+        if parts <= self._told.get(event.lane, 0):
             return ""
-        self._whole[event.lane] = whole
+        self._told[event.lane] = parts
         return f"{dollars(event['microcents'])} billed, {event['requests']:,} calls"
+
+    def _would_refuse(self, event: Event) -> str:
+        """The first one is told, once it is known."""
+        if not event.facts.get("refused"):
+            return ""
+        return f"call {event['call']} would have been refused: {event['refused']}; it runs"
 
     def _stop(self, event: Event) -> str:
         how = "cut off" if event["by"] == "cutoff" else "stopped"

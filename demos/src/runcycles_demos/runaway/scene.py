@@ -1,8 +1,9 @@
-"""The race: the same agent twice at once, and what the witnesses say of it afterwards."""
+"""One scene: the same agent in each of its lanes, all at once, followed until all have stopped."""
 
 import json
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from runcycles_demos.kit.meter import Bill, Meter
 from runcycles_demos.kit.processes import Child, Command
@@ -10,11 +11,11 @@ from runcycles_demos.kit.renderers import Renderer
 from runcycles_demos.kit.stack import Authority, RunningStack, Stack
 from runcycles_demos.kit.timeline import Timeline
 from runcycles_demos.kit.trouble import StackError
+from runcycles_demos.runaway.engines import QUIET
 from runcycles_demos.runaway.terms import (
     BOTH,
-    CALLS,
-    GUARDED,
     LANES,
+    OBSERVED,
     SUBJECT,
     UNGUARDED,
     Terms,
@@ -22,14 +23,20 @@ from runcycles_demos.runaway.terms import (
 from runcycles_demos.runaway.witnesses import LedgerWitness, check_budgets, give_budgets
 
 _TICK_S = 0.02
-_METER_S = 0.1  # how often the bill is read while the race runs
+_METER_S = 0.1  # how often the bill is read while a scene runs
 _LEDGER_S = 0.25
+_IMPORTED_S = 90.0  # some frameworks take long to import, most of all several times at once
 _LANE = "runcycles_demos.runaway.lane"
 
 
-def race_stack() -> Stack:
-    """Return the real thing: the scripted model, our server, and the agent in both lanes."""
-    return Stack(agents={lane: Command(module=_LANE, arguments=("--lane", lane)) for lane in LANES})
+def runaway_stack() -> Stack:
+    """Return the real thing: the scripted model, our server, and the agent in every lane."""
+    return Stack(
+        agents={
+            lane: Command(module=_LANE, arguments=("--lane", lane), environment=QUIET)
+            for lane in LANES
+        }
+    )
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,22 +53,30 @@ class _Pulse:
         return True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """The Cycles server of one lane, and what can be read of it from outside."""
+
+    authority: Authority
+    ledger: LedgerWitness
+    access_log: Path
+
+
 @dataclass(slots=True, kw_only=True)
-class Race:
-    """Both lanes while they run. Everything that is learnt goes into the timeline."""
+class Scene:
+    """All lanes while they run. Everything that is learnt goes into the timeline."""
 
     terms: Terms
     timeline: Timeline
     renderer: Renderer
     stack: RunningStack
-    authority: Authority
     meter: Meter
-    ledger: LedgerWitness
+    books: dict[str, Books]  # by lane; an unguarded one has none
     lanes: dict[str, Child] = field(default_factory=dict)
     began: float = 0.0
 
     def run(self) -> None:
-        """Tell both lanes to go, and follow them until both have stopped.
+        """Tell all lanes to go, and follow them until the last one has stopped.
 
         Raises:
             StackError: a process died, or it took too long.
@@ -71,17 +86,17 @@ class Race:
         for child in self.lanes.values():
             child.say("go")
         meter, ledger = _Pulse(every_s=_METER_S), _Pulse(every_s=_LEDGER_S)
-        running = set(LANES)
+        running = list(self.lanes)
         while running:
             now = time.monotonic()
             if meter.beats(now):
                 self.read_bill()
-            if GUARDED in running and ledger.beats(now):
-                self.read_ledger()
-            for lane in sorted(running):
-                if self._listen(lane):
-                    running.remove(lane)
-                    self.read_ledger()
+            if ledger.beats(now):
+                for lane in running:
+                    self.read_ledger(lane)
+            for lane in [lane for lane in running if self._listen(lane)]:
+                running.remove(lane)
+                self.read_ledger(lane)
             self.renderer.update(self.timeline)
             self.stack.check()
             time.sleep(max(0.0, now + _TICK_S - time.monotonic()))
@@ -91,7 +106,8 @@ class Race:
     def close(self) -> None:
         """Close the connections to the witnesses."""
         self.meter.close()
-        self.ledger.close()
+        for books in self.books.values():
+            books.ledger.close()
 
     def now(self) -> float:
         """Return the seconds since the start."""
@@ -100,18 +116,18 @@ class Race:
     def read_bill(self) -> None:
         """Ask the provider's meter what it has billed so far."""
         bills, now = self.meter.read(), self.now()
-        for lane in LANES:
+        for lane in self.lanes:
             bill = bills.get(lane, Bill())
             self.timeline.add(
                 now, lane, "bill_read", requests=bill.requests, microcents=bill.microcents
             )
 
-    def read_ledger(self) -> None:
-        """Ask the ledger what it has seen of the guarded lane."""
-        tenant = self.ledger.tenant()
-        self.timeline.add(
-            self.now(), GUARDED, "ledger_read", spent=tenant.spent, reserved=tenant.reserved
-        )
+    def read_ledger(self, lane: str) -> None:
+        """Ask the ledger of a lane, if it has one, what it has seen."""
+        if lane in self.books:
+            tenant = self.books[lane].ledger.tenant()
+            seen = {"spent": tenant.spent, "reserved": tenant.reserved}
+            self.timeline.add(self.now(), lane, "ledger_read", **seen)
 
     def _listen(self, lane: str) -> bool:
         """Take down what the lane has told; return whether it has stopped."""
@@ -132,35 +148,49 @@ def prepare(
     timeline: Timeline,
     renderer: Renderer,
     stack: RunningStack,
-) -> Race:
-    """Start everything that the race needs, up to two agents that wait for the word.
+) -> Scene:
+    """Start everything that a scene needs, up to agents that wait for the word.
 
     Raises:
         StackError: something did not start, or the budgets could not be made.
         StoppedError: somebody asked to stop.
     """
-    model = stack.start_model("--period-ms", str(terms.period_ms), "--seed", str(terms.seed))
-    authority_process = stack.start_authority()
+    model = stack.start_model(*_model_arguments(terms))
+    servers = {
+        lane: stack.start_authority(f"authority-{lane}")
+        for lane in terms.lanes
+        if lane != UNGUARDED
+    }
     model_url = stack.ready(model)["base_url"]
-    authority = Authority(**_of_interest(stack.ready(authority_process)))
-    give_budgets(authority)
-    ledger = LedgerWitness(authority)
-    check_budgets(ledger, authority)
-    race = Race(
+    books = {lane: _open_books(stack, server) for lane, server in servers.items()}
+    scene = Scene(
         terms=terms,
         timeline=timeline,
         renderer=renderer,
         stack=stack,
-        authority=authority,
         meter=Meter(model_url),
-        ledger=ledger,
+        books=books,
     )
-    for lane in LANES:
-        race.lanes[lane] = stack.start(lane, _lane_command(stack.stack, lane, model_url, race))
-    for child in race.lanes.values():
-        stack.ready(child)
+    for lane in terms.lanes:
+        scene.lanes[lane] = stack.start(lane, _lane_command(scene, lane, f"{model_url}/{lane}/v1"))
+    for child in scene.lanes.values():
+        stack.ready(child, within_s=_IMPORTED_S)
     timeline.add(0.0, BOTH, "ready")
-    return race
+    return scene
+
+
+def _model_arguments(terms: Terms) -> tuple[str, ...]:
+    price = ("--price", "tokens") if terms.by_tokens else ("--request-microcents", str(terms.price))
+    return ("--period-ms", str(terms.period_ms), "--seed", str(terms.seed), *price)
+
+
+def _open_books(stack: RunningStack, server: Child) -> Books:
+    """Wait for a server, and give its tenant the budgets of the scene."""
+    authority = Authority(**_of_interest(stack.ready(server)))
+    give_budgets(authority)
+    ledger = LedgerWitness(authority)
+    check_budgets(ledger, authority)
+    return Books(authority=authority, ledger=ledger, access_log=stack.access_log(server.name))
 
 
 def _of_interest(told: dict[str, str]) -> dict[str, str]:
@@ -170,9 +200,17 @@ def _of_interest(told: dict[str, str]) -> dict[str, str]:
         raise StackError(f"The server did not say its {exc.args[0]}.") from exc
 
 
-def _lane_command(stack: Stack, lane: str, model_url: str, race: Race) -> Command:
-    """Both lanes get the same arguments; only the guarded one is told where Cycles is."""
-    cut_s = race.terms.cut_s
-    cut = ("--cut-calls", str(CALLS)) if cut_s is None else ("--cut-s", str(cut_s))
-    settings = {} if lane == UNGUARDED else race.authority.environment(SUBJECT)
-    return stack.agents[lane].plus("--model-url", f"{model_url}/{lane}/v1", *cut, **settings)
+def _lane_command(scene: Scene, lane: str, model_url: str) -> Command:
+    """All lanes get the same arguments; only one that is not bare is told where Cycles is."""
+    terms, folder = scene.terms, str(scene.stack.folder)
+    cut = ("--cut-s", terms.cut_s) if terms.cut_s is not None else ("--cut-calls", terms.calls)
+    counted = ("--by-tokens",) if terms.by_tokens else ()
+    arguments = ("--engine", terms.engine.name, "--price", terms.price, *cut, *counted)
+    # a framework that keeps files keeps them where they are gone with the demo
+    settings = {"CREWAI_STORAGE_DIR": "crewai", "XDG_CONFIG_HOME": folder, "XDG_DATA_HOME": folder}
+    if lane in scene.books:
+        settings |= scene.books[lane].authority.environment(SUBJECT)
+    if lane == OBSERVED:
+        settings["CYCLES_MODE"] = "shadow"  # apart from this, it is the guarded lane
+    command = scene.stack.stack.agents[lane]
+    return command.plus("--model-url", model_url, *map(str, arguments), **settings)

@@ -11,10 +11,15 @@ from rich.text import Text
 
 from runcycles_demos.kit.money import dollars
 from runcycles_demos.kit.timeline import Event
-from runcycles_demos.runaway.reading import NAMES, RaceReading
-from runcycles_demos.runaway.terms import GUARDED, UNGUARDED
+from runcycles_demos.runaway.reading import NAMES, SceneReading
+from runcycles_demos.runaway.terms import DRY_RUN, GUARDED, OBSERVED, SHADOW, TOKENS, UNGUARDED
 
-STYLES = {UNGUARDED: "color(208)", GUARDED: "color(39)"}
+STYLES = {
+    UNGUARDED: "color(208)",
+    GUARDED: "color(39)",
+    OBSERVED: "color(78)",
+    DRY_RUN: "color(177)",
+}
 DIM = "bright_black"
 _STATE = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("–", DIM)}
 
@@ -24,41 +29,69 @@ def first_screen(intro: Mapping[str, Any]) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="bold", no_wrap=True)
     rows.add_column(ratio=1)
-    for name in ("real", "scripted", "same", "judged"):
-        rows.add_row(name.capitalize(), intro[name])
+    for name, text in intro["rows"].items():
+        rows.add_row(name, text)
     return Group(
-        Text.assemble(("One support bot, twice at once. ", "bold"), intro["story"]),
+        Text.assemble((f"{intro['headline']} ", "bold"), intro["story"]),
         Padding(rows, (1, 0)),
     )
 
 
-def last_screen(reading: RaceReading) -> RenderableType:
-    """Return what is said when both lanes have stopped and every witness was heard."""
+def last_screen(reading: SceneReading) -> RenderableType:
+    """Return what is said when all lanes have stopped and every witness was heard."""
     return Group(
-        _witnesses(reading),
+        _observers(reading) if reading.scene == SHADOW else _witnesses(reading),
         Text(),
         *(_verdict(event) for event in reading.verdicts),
         Text(),
-        _overhead(reading),
+        *([_came_back(reading)] if reading.scene == TOKENS else []),
+        *([_overhead(reading)] if GUARDED in reading.lanes else []),
         conclusion(reading),
     )
 
 
-def _witnesses(reading: RaceReading) -> Table:
-    one, other = (_summed(reading, lane) for lane in (UNGUARDED, GUARDED))
+def _witnesses(reading: SceneReading) -> Table:
+    """Who says what, a column for each lane."""
+    told = {name: _summed(reading, name) for name in reading.lanes}
     table = Table.grid(padding=(0, 3))
     table.add_column(no_wrap=True)
-    table.add_column(style=STYLES[UNGUARDED], justify="right")
-    table.add_column(style=STYLES[GUARDED], justify="right")
-    table.add_row(Text("who says so", "bold"), *(Text(NAMES[n], "bold") for n in NAMES))
-    table.add_row("the provider's bill", _bill(one), _bill(other))
-    table.add_row("the ledger", "was not asked", _ledger(other))
-    table.add_row("the agent's own count", _count(one), _count(other))
-    table.add_row("stopped by", _stop(one), _stop(other))
+    for name in told:
+        table.add_column(style=STYLES[name], justify="right")
+    table.add_row(Text("who says so", "bold"), *(Text(NAMES[n], "bold") for n in told))
+    table.add_row("the provider's bill", *map(_bill, told.values()))
+    table.add_row("the ledger", *map(_ledger, told.values()))
+    table.add_row("the agent's own count", *map(_count, told.values()))
+    table.add_row("stopped by", *map(_stop, told.values()))
     return table
 
 
-def _summed(reading: RaceReading, lane: str) -> Mapping[str, Any]:
+def _observers(reading: SceneReading) -> Table:
+    """Who learnt what, a row for each lane."""
+    table = Table.grid(padding=(0, 3))
+    table.add_column(no_wrap=True)
+    for _ in range(3):
+        table.add_column(justify="right")
+    titles = ("lane", "the provider's bill", "would refuse", "ledger, spent")
+    table.add_row(*(Text(title, "bold") for title in titles))
+    for name in reading.lanes:
+        told, style = _summed(reading, name), STYLES[name]
+        words = (NAMES[name], _bill(told), _would_refuse(told), _spent(told))
+        table.add_row(*(Text(word, style) for word in words))
+    return table
+
+
+def _would_refuse(lane: Mapping[str, Any]) -> str:
+    if "would_refuse" not in lane:
+        return "was not asked"
+    first = lane["would_refuse"]["first_call"]
+    return "never" if first is None else f"from call {first} on"
+
+
+def _spent(lane: Mapping[str, Any]) -> str:
+    return dollars(lane["ledger"][0]["spent"]) if "ledger" in lane else "was not asked"
+
+
+def _summed(reading: SceneReading, lane: str) -> Mapping[str, Any]:
     event = reading.lanes[lane].summed
     return event.facts if event else {}
 
@@ -69,6 +102,8 @@ def _bill(lane: Mapping[str, Any]) -> str:
 
 
 def _ledger(lane: Mapping[str, Any]) -> str:
+    if "ledger" not in lane:
+        return "was not asked"
     return f"{dollars(lane['ledger'][0]['spent'])}  {lane['reservations']['COMMITTED']:>5,} calls"
 
 
@@ -105,10 +140,16 @@ def _sentence(event: Event) -> Text:
     return sentence
 
 
-def _overhead(reading: RaceReading) -> Text:
+def _came_back(reading: SceneReading) -> Text:
+    told = _summed(reading, GUARDED)
+    asked, back = told["estimated_microcents"], told["released_microcents"]
+    return Text(f"Of {dollars(asked)} reserved, call by call, {dollars(back)} came back.")
+
+
+def _overhead(reading: SceneReading) -> Text:
     took = _summed(reading, GUARDED)["overhead_ms"]
     return Text.assemble(
-        "The guard took, per call:  ",
+        "Asking took, per call:  ",
         ("reserve", "bold"),
         f" p50 {took['reserve_p50']:.1f} ms, p95 {took['reserve_p95']:.1f} ms   ",
         ("commit", "bold"),
@@ -116,7 +157,7 @@ def _overhead(reading: RaceReading) -> Text:
     )
 
 
-def conclusion(reading: RaceReading) -> Text:
+def conclusion(reading: SceneReading) -> Text:
     """Return the last sentence, which says the same as the exit code."""
     failed = [event["id"] for event in reading.verdicts if event["ok"] is False]
     if failed:

@@ -1,10 +1,11 @@
-"""One showing of the race, from the first screen to the exit code."""
+"""One showing, from the first screen to the exit code."""
 
 import io
+import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from runcycles_demos.kit.stack import RunningStack, Stack
 from runcycles_demos.kit.timeline import Timeline
 from runcycles_demos.kit.trouble import (
     EXIT_ENVIRONMENT,
+    EXIT_FAILED,
     EXIT_HELD,
     EXIT_INTERRUPTED,
     Interruptions,
@@ -26,12 +28,17 @@ from runcycles_demos.kit.trouble import (
 )
 from runcycles_demos.runaway.aftermath import conclude
 from runcycles_demos.runaway.introduction import introduction
-from runcycles_demos.runaway.reading import RaceReading
-from runcycles_demos.runaway.render_json import JsonRenderer
+from runcycles_demos.runaway.reading import SceneReading
+from runcycles_demos.runaway.render_json import Silence, document
 from runcycles_demos.runaway.render_live import LiveRenderer
 from runcycles_demos.runaway.render_plain import PlainRenderer
-from runcycles_demos.runaway.scene import prepare, race_stack
-from runcycles_demos.runaway.terms import BOTH, Terms
+from runcycles_demos.runaway.scene import prepare, runaway_stack
+from runcycles_demos.runaway.terms import BOTH, RACE, Terms
+
+Check = Callable[[], None]
+
+# What the whole showing ends with, if its scenes end with several of these.
+_WEIGHTIEST_FIRST = (EXIT_INTERRUPTED, EXIT_FAILED, EXIT_ENVIRONMENT, EXIT_HELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,22 +50,47 @@ class Wishes:
     plot: Path | None = None
 
 
-def show(terms: Terms, wishes: Wishes, stack: Stack | None = None) -> int:
-    """Run the race on this stack, or on the real one; return the exit code."""
-    timeline = Timeline()
-    timeline.add(0.0, BOTH, "introduced", **introduction(terms))
-    with Interruptions() as interruptions, closing(_renderer(wishes)) as renderer:
-        check = _checker(interruptions, terms.timeout_s)
-        code, trouble = _perform(terms, stack or race_stack(), timeline, renderer, check)
+def show(scenes: Sequence[Terms], wishes: Wishes, stack: Stack | None = None) -> int:
+    """Run the scenes on this stack, or on the real one; return the exit code."""
+    stack = stack or runaway_stack()
+    timelines: list[Timeline] = []
+    codes: list[int] = []
+    with Interruptions() as interruptions:
+        check = _checker(interruptions, max(terms.timeout_s for terms in scenes))
+        for terms in scenes:
+            timeline = Timeline()
+            brief = bool(timelines)
+            timeline.add(0.0, BOTH, "introduced", **introduction(terms, brief=brief))
+            timelines.append(timeline)
+            codes.append(_show_scene(terms, wishes, stack, timeline, check))
+            if _was_broken_off(timeline):
+                break
+    if wishes.as_json:
+        print(json.dumps(document(timelines)), flush=True)
+    return next(code for code in _WEIGHTIEST_FIRST if code in codes)
+
+
+def _show_scene(
+    terms: Terms, wishes: Wishes, stack: Stack, timeline: Timeline, check: Check
+) -> int:
+    with closing(_renderer(wishes)) as renderer:
+        code, trouble = _perform(terms, stack, timeline, renderer, check)
         complete = bool(timeline.of(BOTH, "judged"))
         ended = {"complete": complete, "ok": code == EXIT_HELD, "trouble": trouble}
         timeline.add(0.0, BOTH, "ended", **ended)
         renderer.finish(timeline)
     if trouble is not None:
         print(f"cycles demo runaway: {trouble}", file=sys.stderr)
-    if wishes.plot is not None and complete:
-        wishes.plot.write_text(svg.draw(RaceReading.of(timeline).plot()), encoding="utf-8")
+    if wishes.plot is not None and complete and terms.scene == RACE:
+        plot = SceneReading.of(timeline).plot()
+        assert plot is not None  # the race has one
+        wishes.plot.write_text(svg.draw(plot), encoding="utf-8")
     return code
+
+
+def _was_broken_off(timeline: Timeline) -> bool:
+    ended = timeline.last(BOTH, "ended")
+    return ended is not None and not ended["complete"]
 
 
 def _perform(
@@ -66,17 +98,19 @@ def _perform(
     stack: Stack,
     timeline: Timeline,
     renderer: Renderer,
-    check: Callable[[], None],
+    check: Check,
 ) -> tuple[int, str | None]:
     """Return the exit code, and the sentence that explains one that is not about the claims."""
+    if terms.engine.missing:
+        return EXIT_ENVIRONMENT, terms.engine.missing
     try:
         renderer.update(timeline)
         with (
             RunningStack(stack, check) as running,
-            closing(prepare(terms, timeline, renderer, running)) as race,
+            closing(prepare(terms, timeline, renderer, running)) as scene,
         ):
-            race.run()
-            return conclude(race)
+            scene.run()
+            return conclude(scene)
     except StoppedError:
         return EXIT_INTERRUPTED, _broken_off(timeline)
     except StackError as trouble:
@@ -86,11 +120,11 @@ def _perform(
 
 
 def _broken_off(timeline: Timeline) -> str:
-    reading = RaceReading.of(timeline)
+    reading = SceneReading.of(timeline)
     return f"interrupted after {reading.now:.1f} s; nothing was judged."
 
 
-def _checker(interruptions: Interruptions, timeout_s: float) -> Callable[[], None]:
+def _checker(interruptions: Interruptions, timeout_s: float) -> Check:
     """Return what raises when somebody asked to stop or when the time is over."""
     end = time.monotonic() + timeout_s
 
@@ -105,7 +139,7 @@ def _checker(interruptions: Interruptions, timeout_s: float) -> Callable[[], Non
 def _renderer(wishes: Wishes) -> Renderer:
     """Return the live view where there is a terminal for it, unless something else is wished."""
     if wishes.as_json:
-        return JsonRenderer(sys.stdout)
+        return Silence()
     console = Console()
     live = console.is_terminal and not console.is_dumb_terminal
     if live and not wishes.plain and not os.environ.get("NO_COLOR"):

@@ -1,7 +1,8 @@
 """An observer of the agent's steps, from outside of the guard and from inside of it.
 
-Both lanes are watched alike. It counts where the numbers arise: whether a body was entered is
-counted in the body. It also holds the cut-off, which is the same for both lanes.
+All lanes are watched alike. It counts where the numbers arise: whether a body was entered is
+counted in the body, where the request is about to leave for the model. It also holds the cut-off,
+which is the same for all lanes.
 """
 
 import functools
@@ -35,15 +36,21 @@ class Watch:
         self.began = 0.0
         self._tell = tell
         self._cut_s, self._cut_calls = cut_s, cut_calls
-        self._asked_at = self._left_at = 0.0
 
-    def inside(self, steps: Steps) -> Steps:
-        """Return steps whose bodies are counted; a guard goes around these."""
-        return Steps(
-            draft=self._body(steps.draft),
-            evaluate=self._body(steps.evaluate),
-            refine=self._body(steps.refine),
-        )
+    def enter(self) -> None:
+        """Count a body that is entered; called from inside of it."""
+        self.entered += 1
+        self._tell("body_entered", time.monotonic(), call=self.started)
+
+    def inside(self, body: Callable[P, R]) -> Callable[P, R]:
+        """Return a body that is counted; a guard goes around this."""
+
+        @functools.wraps(body)
+        def counted(*args: P.args, **kwargs: P.kwargs) -> R:
+            self.enter()
+            return body(*args, **kwargs)
+
+        return counted
 
     def outside(self, steps: Steps) -> Steps:
         """Return steps that are counted when they are called and when they come back."""
@@ -53,19 +60,6 @@ class Watch:
             refine=self._call(steps.refine),
         )
 
-    def _body(self, step: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(step)
-        def body(*args: P.args, **kwargs: P.kwargs) -> R:
-            entered_at = time.monotonic()
-            self.entered += 1
-            before_ms = (entered_at - self._asked_at) * 1000
-            self._tell("body_entered", entered_at, call=self.started, before_ms=before_ms)
-            result = step(*args, **kwargs)
-            self._left_at = time.monotonic()
-            return result
-
-        return body
-
     def _call(self, step: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(step)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -73,13 +67,10 @@ class Watch:
             self.started += 1
             number = self.started
             self._tell("call_started", time.monotonic(), call=number, step=step.__name__)
-            self._asked_at = time.monotonic()
             result = step(*args, **kwargs)
-            back_at = time.monotonic()
             self.answered += 1
             score = {"score": result} if isinstance(result, float) else {}
-            after_ms = (back_at - self._left_at) * 1000
-            self._tell("call_finished", back_at, call=number, after_ms=after_ms, **score)
+            self._tell("call_finished", time.monotonic(), call=number, **score)
             return result
 
         return call

@@ -12,10 +12,10 @@ from typing import Any
 import httpx
 
 from runcycles import CyclesClient, CyclesConfig
-from runcycles.types import Balance
+from runcycles.types import Balance, ReservationStatus
 from runcycles_demos.kit.stack import Authority
 from runcycles_demos.kit.trouble import StackError
-from runcycles_demos.runaway.facts import Ledger, LoggedRefusal, ScopeBalance
+from runcycles_demos.runaway.facts import Ledger, LoggedRefusal, ScopeBalance, Settled
 from runcycles_demos.runaway.terms import LIMIT, SUBJECT
 
 _RESERVATIONS = "/v1/reservations"
@@ -46,10 +46,20 @@ class LedgerWitness:
         return tuple(sorted(map(_balance, told), key=lambda found: found.scope.count("/")))
 
     def read(self) -> Ledger:
-        """Return everything the ledger says of the race."""
+        """Return everything the ledger says of its lane."""
         told = self._client.every_reservation(tenant=self._tenant, limit=_PAGE)
         statuses = Counter(str(reservation.status) for reservation in told)
         return Ledger(scopes=self.scopes(), reservations=dict(statuses))
+
+    def settled(self) -> tuple[Settled, ...]:
+        """Return what was held and what was charged for each settled call, the first one first."""
+        told = self._client.every_reservation(tenant=self._tenant, limit=_PAGE)
+        calls = [
+            (one.created_at_ms, one.reservation_id, one.reserved.amount, one.committed.amount)
+            for one in told
+            if one.status is ReservationStatus.COMMITTED and one.committed is not None
+        ]
+        return tuple(Settled(estimate=held, actual=paid) for _, _, held, paid in sorted(calls))
 
 
 def _balance(told: Balance) -> ScopeBalance:
@@ -95,7 +105,7 @@ def give_budgets(authority: Authority) -> None:
 
 
 def check_budgets(ledger: LedgerWitness, authority: Authority) -> None:
-    """See that the race starts from an untouched limit at all five scopes.
+    """See that a scene starts from an untouched limit at all five scopes.
 
     Raises:
         StackError: it does not.
@@ -123,6 +133,11 @@ def ask_again(authority: Authority, question: str) -> tuple[int, str | None]:
     except httpx.HTTPError as exc:
         raise StackError(f"The Cycles server does not answer: {exc}.") from exc
     return answer.status_code, answer.json().get("error")
+
+
+def estimate_in(question: str) -> int:
+    """Return what the body of a reservation asks for."""
+    return int(json.loads(question)["estimate"]["amount"])
 
 
 def logged_refusals(log: Path) -> tuple[LoggedRefusal, ...]:

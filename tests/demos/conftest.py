@@ -1,0 +1,23 @@
+"""What several tests of the demos need."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from runcycles_demos.kit.stack import Stack
+from runcycles_demos.runaway.show import Wishes, show
+from runcycles_demos.runaway.terms import Terms
+from tests.demos.run_demo import Show
+
+
+@pytest.fixture
+def shown(capsys: pytest.CaptureFixture[str]) -> Show:
+    """Run scenes on a stack of the test's own."""
+
+    def run(scenes: Sequence[Terms], stack: Stack) -> tuple[int, dict[str, Any]]:
+        code = show(scenes, Wishes(as_json=True), stack)
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
