@@ -216,7 +216,7 @@ async def test_a_refused_tool_that_is_told_leaves_its_siblings_alone() -> None:
         assert result.final_output == "done"
         outputs = [each.output for each in result.new_items if each.type == "tool_call_output_item"]
         assert outputs[0] == "found"
-        assert outputs[1].startswith("The tool dear was not run, because it is not permitted: ")
+        assert outputs[1].startswith("The tool dear did not run; it is not permitted: ")
         assert it.is_settled
 
 

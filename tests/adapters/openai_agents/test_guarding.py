@@ -8,6 +8,7 @@ from agents import (
     Agent,
     CustomTool,
     Handoff,
+    ModelSettings,
     Runner,
     RunState,
     ShellTool,
@@ -98,6 +99,16 @@ async def test_clones_are_guarded_and_spend_under_their_own_name() -> None:
         await finished(other)
         spenders = [(each.action.name, each.subject.agent) for each in it.reservations]
         assert spenders == [(MODEL, "two"), ("look_up", "two"), (MODEL, "two")]
+
+
+@pytest.mark.parametrize("model", [None, "gpt-5.1", MODEL])
+async def test_clones_keep_the_settings_of_their_model(model: str | None) -> None:
+    with stage() as it:
+        plain = Agent[Any](name="a", model=model)
+        guarded = guard(Agent[Any](name="a", model=model), it.client)
+        assert guarded.clone(name="b").model_settings == plain.clone(name="b").model_settings
+        own = ModelSettings(temperature=0.5)
+        assert guarded.clone(model_settings=own).model_settings == own
 
 
 async def test_copies_are_guarded() -> None:

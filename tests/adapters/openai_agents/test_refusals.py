@@ -139,7 +139,7 @@ async def test_a_refused_tool_is_told_in_one_sentence() -> None:
         dear = {"look_up": ToolAction(estimate=usd(100))}
         agent = guard(it.agent(tools=[look_up]), it.client, tools=dear, refusal="tell_model")
         assert await finished(agent) == "done"
-    assert told[1].startswith("The tool look_up was not run, because it is not permitted: ")
+    assert told[1].startswith("The tool look_up did not run; it is not permitted: ")
     assert "tenant:acme" in told[1]
     assert told[1].count("\n") == 0
 

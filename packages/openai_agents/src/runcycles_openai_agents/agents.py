@@ -92,9 +92,7 @@ class _Guards:
 
     def handoff(self, target: Agent[Any] | Handoff[Any, Any]) -> Agent[Any] | Handoff[Any, Any]:
         """A handoff whose agent is guarded, at the latest when the work is handed to it."""
-        reference = getattr(target, "_agent_ref", None)
-        known = reference() if reference else target
-        if isinstance(known, Agent):
+        if isinstance(known := (getattr(target, "_agent_ref", None) or (lambda: target))(), Agent):
             self.install(known)
         if isinstance(target, Agent) or isinstance(target.on_invoke_handoff, AsksFirst):
             return target
@@ -112,6 +110,11 @@ class _Guarded(Agent[Any]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, self._cycles.assigned(self, name, value))
+
+    def __post_init__(self) -> None:
+        settings = self.model_settings  # of a clone; the SDK adjusts what it does not recognize
+        super().__post_init__()  # type: ignore[no-untyped-call]  # the SDK's has no annotations
+        self.model_settings = settings
 
     async def get_all_tools(self, run_context: RunContextWrapper[Any]) -> list[Tool]:
         """The tools of MCP servers, and what was appended later, ask as well."""

@@ -1,6 +1,6 @@
 """What the entry points of this adapter have in common."""
 
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from agents.tracing import get_current_trace
 
@@ -13,8 +13,6 @@ Asked = AnyClient | CallGuards | None
 """Who is asked: a client, what was made of one, or the default client."""
 Refusal = Literal["stop", "tell_model"]
 """What a refused tool call becomes: the end of the run, or a result that the model reads."""
-UNTRACED: Final = "no-op"
-"""The id of every trace while tracing is off."""
 
 
 def calls_of(asked: Asked, options: dict[str, Any]) -> CallGuards:
@@ -41,4 +39,4 @@ def run_id(context: Any = None) -> str | None:
     group = getattr(getattr(context, "run_config", None), "group_id", None)
     trace = get_current_trace()
     found = group or getattr(trace, "group_id", None) or getattr(trace, "trace_id", None)
-    return None if found == UNTRACED else found
+    return None if found == "no-op" else found

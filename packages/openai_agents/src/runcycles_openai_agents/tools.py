@@ -32,8 +32,7 @@ def guarded_tool(tool: T, calls: CallGuards, refusal: Refusal, agent: str) -> T:
             except DeniedError as error:
                 if refusal == "stop":
                     raise
-                why = error.problem.message
-                return f"The tool {name} was not run, because it is not permitted: {why}"
+                return f"The tool {name} did not run; it is not permitted: {error.problem.message}"
         async with settling(call):
             with escalating():
                 result = invoke(context, arguments)

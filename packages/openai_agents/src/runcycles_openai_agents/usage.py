@@ -1,7 +1,6 @@
 """What goes into a model call, and what came out of it, in the SDK's terms and in ours."""
 
 import json
-from collections.abc import Mapping
 from typing import Any, Final
 
 from agents import Model
@@ -35,7 +34,7 @@ def usage_in(event: Any) -> ModelUsage | None:
     return usage_of(getattr(getattr(event, "response", None), "usage", None))
 
 
-def request_of(model: Model | str, asked: Mapping[str, Any]) -> ModelRequest:
+def request_of(model: Model | str, asked: dict[str, Any]) -> ModelRequest:
     """A model call about to be made; `asked` is what the SDK hands to `Model.get_response`.
 
     Everything that is sent is counted. What the provider adds from its own memory (a stored
