@@ -26,6 +26,8 @@ from runcycles_langchain import (
 
 VERSION = f"langchain {version('langchain')}"
 TEAM = Team(passes_on=("ask_helper", "transfer_to_helper"))
+CONNECTIONS: Any = {"verify": False, "headers": {"Connection": "close"}}
+"""Nothing is encrypted on a loopback, and reading certificates takes time; none is left open."""
 QUESTIONS = {
     ("tools", "sync"): 4,  # the lead, its two tools, the lead again
     ("tools", "async"): 4,
@@ -40,15 +42,21 @@ QUESTIONS = {
 
 def scripted(url: str, **settings: Any) -> ChatOpenAI:
     """LangChain's own client, talking to a model server."""
-    return ChatOpenAI(
-        **{"model": MODEL, "base_url": url, "api_key": "no key", "max_retries": 0, **settings}
-    )
+    own: dict[str, Any] = {
+        "model": MODEL,
+        "base_url": url,
+        "api_key": "no key",
+        "max_retries": 0,
+        "http_client": httpx.Client(**CONNECTIONS),
+        "http_async_client": httpx.AsyncClient(**CONNECTIONS),
+    }
+    return ChatOpenAI(**{**own, **settings})
 
 
 @asynccontextmanager
 async def scripted_async(url: str, **settings: Any) -> AsyncIterator[ChatOpenAI]:
     """The same, with connections that do not outlive their event loop."""
-    async with httpx.AsyncClient() as connections:
+    async with httpx.AsyncClient(**CONNECTIONS) as connections:
         yield scripted(url, http_async_client=connections, **settings)
 
 

@@ -11,7 +11,6 @@ from langchain.agents import create_agent
 from langchain_core.caches import InMemoryCache
 from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.outputs import Generation, LLMResult
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.tools import tool
 from openai import APIStatusError
@@ -21,8 +20,6 @@ from runcycles import (
     ConfigurationError,
     CyclesClient,
     ReservationStatus,
-    Unit,
-    tokens,
     usd,
 )
 from runcycles.adapter_suite import MODEL, Watched
@@ -41,7 +38,6 @@ from tests.adapters.langchain.engine import scripted_async
 from tests.adapters.langchain.fakes import Fake
 from tests.adapters.langchain.stage import (
     NOTHING,
-    ROOT,
     Stage,
     ask,
     calls,
@@ -300,7 +296,7 @@ async def test_where_one_async_conversation_fails_the_others_are_charged_their_u
 # ── text models ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_text_models_are_asked_for_and_charged_their_estimate_where_they_tell_no_usage() -> None:
+def test_text_models_are_asked_for_and_charged_their_estimate() -> None:
     prices = PriceBook({"fake_list": TokenPrice(input="1", output="1")}, unknown_price=usd("0.01"))
     with stage() as it:
         FakeListLLM(responses=["hello"]).batch(["a", "b"], watched_by(it, prices=prices))
@@ -309,23 +305,19 @@ def test_text_models_are_asked_for_and_charged_their_estimate_where_they_tell_no
         FakeListLLM(responses=["hello"]).invoke("hi", watched_by(it, prices=prices))
 
 
-class Counting(FakeListLLM):
-    """A text model that tells what all its prompts used."""
+class Failing(FakeListLLM):
+    """A text model that fails when it has done its work."""
 
-    def _generate(self, prompts: list[str], *args: Any, **settings: Any) -> LLMResult:
-        told = {"prompt_tokens": 100 * len(prompts), "completion_tokens": 10 * len(prompts)}
-        return LLMResult(
-            generations=[[Generation(text="hello")] for _ in prompts],
-            llm_output={"token_usage": told},
-        )
+    def _generate(self, *prompts: Any, **settings: Any) -> Any:
+        raise ValueError("unreadable")
 
 
-def test_a_text_model_is_charged_the_usage_of_all_its_prompts_once() -> None:
+def test_every_prompt_of_a_text_model_that_fails_is_charged_its_estimate() -> None:
     with stage() as it:
-        config = watched_by(it, unit=Unit.TOKENS)
-        it.authority.add_budget(ROOT, tokens(1_000_000))
-        Counting(responses=[]).batch(["a", "b"], config)
-        assert [call.charged for call in it.reservations] == [220, 0]
+        prices = PriceBook(unknown_price=usd("0.01"))
+        with pytest.raises(ValueError, match="unreadable"):
+            Failing(responses=[]).batch(["a", "b"], watched_by(it, prices=prices))
+        assert [was_estimated(call) for call in it.reservations] == [True, True]
 
 
 # ── beside other guards ──────────────────────────────────────────────────────────────────────

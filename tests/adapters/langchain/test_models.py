@@ -1,7 +1,6 @@
 """What a guarded model asks before a call, sends with it, and is charged after it."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -307,12 +306,12 @@ def test_a_provider_that_calls_the_limit_otherwise_gets_it_under_that_name() -> 
         assert model.num_predict is None
 
 
-def test_a_model_without_an_output_limit_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    with stage() as it, caplog.at_level(logging.WARNING, "runcycles.langchain"):
+def test_a_model_without_an_output_limit_is_asked_for_with_the_default_one() -> None:
+    with stage() as it:
         made: list[Any] = []
         guard_model(Fake(calls=made), it.client).invoke("hi")
-        assert "Fake has no output limit to set" in caplog.text
-        assert made == [{}]
+        bound = PriceBook().bound(MODEL, input_tokens=0, output_tokens=DEFAULT_MAX_TOKENS)
+        assert (made, it.model_call().estimate.amount > bound.amount) == ([{}], True)
 
 
 # ── what is refused ──────────────────────────────────────────────────────────────────────────
@@ -325,7 +324,7 @@ def ways(model: Any) -> dict[str, Callable[[], Any]]:
         "batch": lambda: model.batch(["hi", "ho"]),
         "generate": lambda: model.generate([[HumanMessage("hi")], [HumanMessage("ho")]]),
         "chain": lambda: (ChatPromptTemplate.from_template("{x}") | model).invoke({"x": "hi"}),
-        "retry": lambda: model.with_retry(stop_after_attempt=3).invoke("hi"),
+        "retry": lambda: model.with_retry(wait_exponential_jitter=False).invoke("hi"),
     }
 
 

@@ -267,5 +267,5 @@ def test_langchain_core_alone_is_enough_for_models_and_tools() -> None:
     ).stdout
     assert told.splitlines() == [
         "refused True",
-        "CyclesMiddleware needs langchain: pip install 'runcycles-langchain[agents]'",
+        "needs langchain: pip install 'runcycles-langchain[agents]'",
     ]

@@ -5,10 +5,4 @@ from runcycles_langchain.guards import guard_model, guard_tools
 from runcycles_langchain.middleware import CyclesMiddleware
 from runcycles_langchain.refusals import RunStopped
 
-__all__ = [
-    "CyclesCallbackHandler",
-    "CyclesMiddleware",
-    "RunStopped",
-    "guard_model",
-    "guard_tools",
-]
+__all__ = ["CyclesCallbackHandler", "CyclesMiddleware", "RunStopped", "guard_model", "guard_tools"]

@@ -4,14 +4,14 @@ Sync on purpose: LangChain lets the errors of an async handler stop only async c
 this one all calls, from another thread where an event loop runs.
 """
 
+import sys
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from threading import Lock
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -20,25 +20,19 @@ from langchain_core.outputs import LLMResult
 from runcycles import CyclesError, OnError
 from runcycles.calls import Call
 from runcycles.open_guards import OpenGuards
-from runcycles.pricing import ModelUsage
 from runcycles_langchain.options import Asked, calls_of, is_marked
 from runcycles_langchain.refusals import end, stopping
-from runcycles_langchain.usage import (
-    caller_of,
-    is_cached,
-    request_of,
-    usage_before,
-    usage_of_answer,
-)
-
-REMEMBERED: Final = 100
-"""Refused requests of several conversations, the last of which may still be about to start."""
-_started: ContextVar[tuple[Any, tuple[UUID, ...]]] = ContextVar("runcycles_started")
-"""A sync request and its conversations; async ones start in copies of their context."""
+from runcycles_langchain.usage import caller_of, is_cached, is_ended, request_of, usage_in
 
 
-class AnsweredFromCacheError(CyclesError):
-    """Why a reservation is released; never raised."""
+@dataclass(slots=True)
+class _Request:
+    """Several conversations asked for at once; LangChain starts them all before the first call."""
+
+    told: Any
+    is_chat: bool
+    started: list[UUID] = field(default_factory=list)
+    refusal: CyclesError | None = None
 
 
 class CyclesCallbackHandler(BaseCallbackHandler):
@@ -56,25 +50,18 @@ class CyclesCallbackHandler(BaseCallbackHandler):
     def __init__(self, client_or_calls: Asked = None, /, **options: Any) -> None:
         self._calls = calls_of(client_or_calls, options)
         self._open: OpenGuards[Call] = OpenGuards()
-        self._together: OpenGuards[UUID] = OpenGuards()
-        self._refused: deque[tuple[Any, CyclesError]] = deque(maxlen=REMEMBERED)
+        self._requests: deque[_Request] = deque(maxlen=100)  # of several conversations, the latest
         self._lock = Lock()
 
     # ── starts ───────────────────────────────────────────────────────────────────────────────
 
-    def on_chat_model_start(
-        self, serialized: Any, messages: Any, *, run_id: UUID, **told: Any
-    ) -> None:
+    def on_chat_model_start(self, serialized: Any, messages: Any, **told: Any) -> None:
         """Ask for a conversation."""
-        self._start_model(chain.from_iterable(messages), run_id, told)
-        request, earlier = _started.get((None, ()))
-        if request is not told.get("invocation_params"):
-            request, earlier = told.get("invocation_params"), ()
-        _started.set((request, (*earlier, run_id)))
+        self._start_model(chain.from_iterable(messages), is_chat=True, **told)
 
-    def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **told: Any) -> None:
+    def on_llm_start(self, serialized: Any, prompts: Any, **told: Any) -> None:
         """Ask for a prompt."""
-        self._start_model(prompts, run_id, told)
+        self._start_model(prompts, is_chat=False, **told)
 
     def on_tool_start(self, serialized: Any, input_str: str, *, run_id: UUID, **told: Any) -> None:
         """Ask for a tool."""
@@ -82,7 +69,7 @@ class CyclesCallbackHandler(BaseCallbackHandler):
             name = (serialized or {}).get("name") or told.get("name") or "unknown"
             self._start(partial(self._calls.tool, name, **caller_of(metadata)), run_id, told)
 
-    def _start_model(self, messages: Any, run_id: UUID, told: dict[str, Any]) -> None:
+    def _start_model(self, messages: Any, *, is_chat: bool, run_id: UUID, **told: Any) -> None:
         metadata, request = told.get("metadata"), told.get("invocation_params") or {}
         if is_marked(metadata):
             return
@@ -91,46 +78,49 @@ class CyclesCallbackHandler(BaseCallbackHandler):
         if told.get("batch_size", 1) == 1:
             self._start(opening, run_id, told)
             return
-        with self._one_of_many(request):
-            self._start(opening, run_id, told)
-            self._together.add(run_id, run_id, run=id(request))
+        with self._lock:
+            known = (each for each in self._requests if each.told is request)
+            if not (several := next(known, None)):
+                self._requests.append(several := _Request(request, is_chat))
+            if several.refusal:
+                raise several.refusal
+            try:
+                self._start(opening, run_id, told)
+            except CyclesError as error:
+                several.refusal = error
+                for other in several.started:
+                    self._release(other, error)
+                raise
+            several.started.append(run_id)
 
     def _start(self, opening: Callable[[], Call], run_id: UUID, told: dict[str, Any]) -> None:
         with stopping():
             self._open.check_room()
             self._open.add(run_id, opening(), run=told.get("parent_run_id"))
 
-    @contextmanager
-    def _one_of_many(self, request: Any) -> Iterator[None]:
-        """LangChain starts all conversations of a request, and makes none if one is refused."""
-        with self._lock:
-            for refused, error in self._refused:
-                if refused is request:
-                    raise error
-            try:
-                yield
-            except CyclesError as error:
-                self._refused.append((request, error))
-                for other in self._together.take_run(id(request)):
-                    self._release(other, error)
-                raise
-
     # ── ends ─────────────────────────────────────────────────────────────────────────────────
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **told: Any) -> None:
-        """Settle by what the model says it used."""
-        if is_cached(response):
-            self._release(run_id, AnsweredFromCacheError())
-        self._end(run_id, usage_of_answer(response), result=response)
+        """Settle by what the model says it used; a text model's answer costs its estimate."""
+        generations = list(chain.from_iterable(response.generations))
+        if is_cached(generations):
+            self._release(run_id, CyclesError("the answer came from the cache"))
+        self._end(run_id, usage_in(generations), response)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **told: Any) -> None:
-        """Settle what an error left, and the others of its request, which are told no end."""
-        before, after = _around(run_id)
-        for other in before:
-            self._end(other)
-        self._end(run_id, usage_before(told.get("response")), error=error)
-        for other in after:
-            self._release(other, error)
+        """Settle what an error left.
+
+        Where a sync chat is just handling it, the others of its request have ended, or never will.
+        """
+        parts = list(chain.from_iterable(getattr(told.get("response"), "generations", ())))
+        self._end(run_id, usage_in(parts) if any(map(is_ended, parts)) else None, error=error)
+        if sys.exc_info()[1] is error:
+            chats = (each.started for each in self._requests if each.is_chat)
+            several = next((started for started in chats if run_id in started), [run_id])
+            for other in several[: several.index(run_id)]:
+                self._end(other)
+            for other in several:  # which are left
+                self._release(other, error)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **told: Any) -> None:
         """Settle."""
@@ -141,23 +131,13 @@ class CyclesCallbackHandler(BaseCallbackHandler):
         self._end(run_id, error=error)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **told: Any) -> None:
-        """Settle what was told no end of its own."""
+        """Settle what was cut off without being told so."""
         for call in self._open.take_run(run_id):
             call.settle()
 
-    def on_chain_error(self, error: BaseException, *, run_id: UUID, **told: Any) -> None:
-        """Settle what was cut off without being told."""
-        for call in self._open.take_run(run_id):
-            call.settle()
+    on_chain_error: Any = on_chain_end
 
-    def _end(
-        self,
-        run_id: UUID,
-        used: ModelUsage | None = None,
-        result: Any = None,
-        error: BaseException | None = None,
-    ) -> None:
-        self._together.take(run_id)
+    def _end(self, run_id: UUID, used: Any = None, result: Any = None, error: Any = None) -> None:
         if call := self._open.take(run_id):
             call.guard.result = result
             call.used(used)
@@ -167,12 +147,3 @@ class CyclesCallbackHandler(BaseCallbackHandler):
     def _release(self, run_id: UUID, why: BaseException) -> None:
         if call := self._open.take(run_id):
             call.guard.settle(why, on_error=OnError.RELEASE)
-
-
-def _around(run_id: UUID) -> tuple[tuple[UUID, ...], tuple[UUID, ...]]:
-    """The other conversations of a sync request: those already made, and those never made."""
-    _, together = _started.get((None, ()))
-    if run_id not in together:
-        return (), ()
-    at = together.index(run_id)
-    return together[:at], together[at + 1 :]

@@ -5,11 +5,10 @@ While a permitted call runs, the framework's code sees the object under its firs
 calls on itself is part of that one call.
 """
 
-import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing, closing
+from contextlib import aclosing
 from functools import lru_cache, partial, wraps
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.outputs import ChatResult
@@ -21,20 +20,12 @@ from runcycles import ConfigurationError
 from runcycles.calls import BaseCall, CallGuards
 from runcycles.streaming import settled, settled_async
 from runcycles_langchain.options import MARK, Asked, calls_of
-from runcycles_langchain.refusals import settling, settling_async, stopping
-from runcycles_langchain.usage import (
-    LIMITS,
-    Tally,
-    answers,
-    caller_of,
-    is_last_event,
-    request_of,
-    usage_in,
-)
+from runcycles_langchain.refusals import Settling, stopping
+from runcycles_langchain.usage import LIMITS, Tally, answers, caller_of, request_of, usage_in
 
-logger = logging.getLogger("runcycles.langchain")
 M = TypeVar("M", bound=BaseChatModel)
 Method = Callable[..., Any]
+PLAIN: Final = "__cycles_plain__"
 
 
 def guard_model(model: M, client_or_calls: Asked = None, /, **options: Any) -> M:
@@ -49,12 +40,9 @@ def guard_model(model: M, client_or_calls: Asked = None, /, **options: Any) -> M
             "bound to tools, given fallbacks or made part of a chain"
         )
     calls = calls_of(client_or_calls, options)
-    if _limit_of(model) is None:
-        logger.warning("%s has no output limit to set; it is assumed", type(model).__name__)
     # streams of other endpoints than OpenAI's own tell their usage only if asked to
-    is_silent = getattr(model, "stream_usage", True) is None
-    guarded: M = _guarded(model, calls, **({"stream_usage": True} if is_silent else {}))
-    return guarded
+    update = {"stream_usage": True} if getattr(model, "stream_usage", True) is None else {}
+    return cast("M", _guarded(model, calls, **update))
 
 
 def guard_tools(
@@ -69,11 +57,6 @@ def guard_tools(
     return [_guarded(_tool(each), calls) for each in tools]
 
 
-def is_guarded(item: object) -> bool:
-    """Whether a model or a tool asks by itself."""
-    return hasattr(type(item), "__cycles_plain__")
-
-
 def _tool(given: Any) -> Any:
     if isinstance(given, Mapping):
         raise ConfigurationError(f"the provider runs {given}; no guard here could stop it")
@@ -81,7 +64,7 @@ def _tool(given: Any) -> Any:
 
 
 def _guarded(item: Any, calls: CallGuards, **update: Any) -> Any:
-    if is_guarded(item):
+    if hasattr(type(item), PLAIN):
         return item
     kind: Any = type(item)
     copied = item.model_copy(update={"metadata": {**(item.metadata or {}), **MARK}, **update})
@@ -94,17 +77,17 @@ def _class(kind: Any, calls: CallGuards) -> Any:
     is_tool = issubclass(kind, BaseTool)
     base, asking = (BaseTool, _asking_tool) if is_tool else (BaseChatModel, _asking_model)
     names = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
-    for name, (shape, opening) in (TOOL if is_tool else MODEL).items():
+    for name, (shape, opening) in METHODS.items():
         method = getattr(kind, name, None)
-        if method is not None and method is not getattr(base, name, None):
+        if method not in (None, getattr(base, name, None)):
             ask = asking(getattr(calls, opening))
             names[name] = wraps(method)(shape(ask, partial(_begun, method)))
-    return type(kind)(kind.__name__, (kind,), {**names, "__cycles_plain__": kind})
+    return type(kind)(kind.__name__, (kind,), {**names, PLAIN: kind})
 
 
 def _plain(item: Any) -> Any:
     """A guarded object under its first class; the two share their state."""
-    kind = type(item).__cycles_plain__
+    kind = getattr(type(item), PLAIN)
     twin = kind.__new__(kind)
     for slot in BaseModel.__slots__:
         object.__setattr__(twin, slot, getattr(item, slot))
@@ -139,14 +122,10 @@ def _begun(method: Method, call: BaseCall[Any], item: Any, *args: Any, **given: 
     twin = _plain(item)
     if call.max_tokens is not None:
         limit = call.max_tokens // answers({"n": getattr(item, "n", None), **given})
-        if field := _limit_of(item):
-            object.__setattr__(twin, "__dict__", {**twin.__dict__, field: limit})
+        own = {name: limit for name in LIMITS if name in type(item).model_fields}
+        object.__setattr__(twin, "__dict__", {**twin.__dict__, **own})
         given |= {name: limit for name in LIMITS if given.get(name) is not None}
     return method(twin, *args, **given)
-
-
-def _limit_of(model: BaseChatModel) -> str | None:
-    return next((name for name in LIMITS if name in type(model).model_fields), None)
 
 
 def _done(call: BaseCall[Any], result: Any) -> Any:
@@ -158,7 +137,7 @@ def _done(call: BaseCall[Any], result: Any) -> Any:
 
 def _whole(ask: Method, begin: Method) -> Method:
     def whole(self: Any, *args: Any, **given: Any) -> Any:
-        with stopping(), settling(ask(self, *args, **given)) as call:
+        with stopping(), Settling(ask(self, *args, **given)) as call:
             return _done(call, begin(call, self, *args, **given))
 
     return whole
@@ -167,7 +146,7 @@ def _whole(ask: Method, begin: Method) -> Method:
 def _whole_async(ask: Method, begin: Method) -> Method:
     async def whole(self: Any, *args: Any, **given: Any) -> Any:
         with stopping():
-            async with settling_async(await ask(self, *args, **given)) as call:
+            async with Settling(await ask(self, *args, **given)) as call:
                 return _done(call, await begin(call, self, *args, **given))
 
     return whole
@@ -175,14 +154,9 @@ def _whole_async(ask: Method, begin: Method) -> Method:
 
 def _parts(ask: Method, begin: Method) -> Method:
     def parts(self: Any, *args: Any, **given: Any) -> Iterator[Any]:
-        with stopping(), settling(ask(self, *args, **given)) as call:
+        with stopping(), Settling(ask(self, *args, **given)) as call:
             tally = Tally(call)
-            stream = settled(begin(call, self, *args, **given), tally.add, tally.end)
-            with closing(stream) as watched:
-                for part in watched:
-                    if is_last_event(part):  # a listener may stop here
-                        tally.end(None)
-                    yield part
+            yield from settled(begin(call, self, *args, **given), tally.add, tally.end)
 
     return parts
 
@@ -190,20 +164,19 @@ def _parts(ask: Method, begin: Method) -> Method:
 def _parts_async(ask: Method, begin: Method) -> Method:
     async def parts(self: Any, *args: Any, **given: Any) -> AsyncIterator[Any]:
         with stopping():
-            async with settling_async(await ask(self, *args, **given)) as call:
+            async with Settling(await ask(self, *args, **given)) as call:
                 tally = Tally(call)
                 stream = settled_async(begin(call, self, *args, **given), tally.add, tally.end)
                 async with aclosing(stream) as watched:
                     async for part in watched:
-                        if is_last_event(part):
-                            await tally.end(None)
                         yield part
 
     return parts
 
 
-TOOL: Final = {"_run": (_whole, "tool"), "_arun": (_whole_async, "tool_async")}
-MODEL: Final = {
+METHODS: Final = {
+    "_run": (_whole, "tool"),
+    "_arun": (_whole_async, "tool_async"),
     "_generate": (_whole, "model"),
     "_agenerate": (_whole_async, "model_async"),
     "_stream": (_parts, "model"),
@@ -211,4 +184,4 @@ MODEL: Final = {
     "_stream_chat_model_events": (_parts, "model"),
     "_astream_chat_model_events": (_parts_async, "model_async"),
 }
-"""Where a provider's code begins, the shape of what it returns, and who asks for it."""
+"""Where a provider's or a tool's code begins, the shape of what it returns, and who asks for it."""

@@ -1,6 +1,6 @@
 """Models and tools of an agent that ask, put in place by the agent's own middleware."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from runcycles import ConfigurationError
@@ -9,11 +9,8 @@ from runcycles_langchain.options import Asked, calls_of
 
 try:
     from langchain.agents.middleware import AgentMiddleware
-except ImportError as exc:  # the extra `agents` is not installed
+except ImportError:  # the extra `agents` is not installed
     AgentMiddleware = object  # type: ignore[misc,assignment]
-    _missing: ImportError | None = exc
-else:
-    _missing = None
 
 
 class CyclesMiddleware(AgentMiddleware):
@@ -26,33 +23,20 @@ class CyclesMiddleware(AgentMiddleware):
     """
 
     def __init__(self, client_or_calls: Asked = None, /, **options: Any) -> None:
-        if _missing is not None:
-            raise ConfigurationError(
-                "CyclesMiddleware needs langchain: pip install 'runcycles-langchain[agents]'"
-            ) from _missing
+        if AgentMiddleware is object:
+            raise ConfigurationError("needs langchain: pip install 'runcycles-langchain[agents]'")
         super().__init__()
         self._calls = calls_of(client_or_calls, options)
 
     def wrap_model_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
         """Let the model ask."""
-        return handler(self._with_model(request))
-
-    async def awrap_model_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Let the model ask."""
-        return await handler(self._with_model(request))
+        return handler(request.override(model=guard_model(request.model, self._calls)))
 
     def wrap_tool_call(self, request: Any, handler: Callable[[Any], Any]) -> Any:
-        """Let the tool ask."""
-        return handler(self._with_tool(request))
+        """Let the tool ask; one that the agent does not have is told so by the agent."""
+        tools = guard_tools([request.tool] if request.tool else [], self._calls)
+        return handler(request.override(tool=tools[0]) if tools else request)
 
-    async def awrap_tool_call(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
-        """Let the tool ask."""
-        return await handler(self._with_tool(request))
-
-    def _with_model(self, request: Any) -> Any:
-        return request.override(model=guard_model(request.model, self._calls))
-
-    def _with_tool(self, request: Any) -> Any:
-        if request.tool is None:  # unknown to the agent, which will say so
-            return request
-        return request.override(tool=guard_tools([request.tool], self._calls)[0])
+    # an async handler returns what is awaited by whoever called us
+    awrap_model_call: Any = wrap_model_call
+    awrap_tool_call: Any = wrap_tool_call

@@ -5,13 +5,13 @@ the model of an exception. A `GraphBubbleUp` they leave alone. So whatever leave
 both: our error, with its class and its fields, and a `GraphBubbleUp`.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 from runcycles import CyclesError, OnError
-from runcycles.calls import AsyncCall, Call
+from runcycles.calls import BaseCall
 
 try:
     from langgraph.errors import GraphBubbleUp, GraphInterrupt
@@ -59,28 +59,24 @@ def end(call: Any, error: BaseException | None) -> Any:
 
     A tool that asks a person has not run: it starts anew when the answer is there.
     """
-    if isinstance(error, GraphInterrupt):
-        return call.guard.settle(error, on_error=OnError.RELEASE)
-    return call.settle(error)
+    is_pause = isinstance(error, GraphInterrupt)
+    return call.guard.settle(error, on_error=OnError.RELEASE) if is_pause else call.settle(error)
 
 
-@contextmanager
-def settling(call: Call) -> Iterator[Call]:
-    """Around what was permitted: settled however it ends."""
-    try:
-        yield call
-    except BaseException as error:
-        end(call, error)
-        raise
-    call.settle()
+class Settling:
+    """Around what was permitted: settled however it ends. For sync and async calls alike."""
 
+    def __init__(self, call: BaseCall[Any]) -> None:
+        self.call = call
 
-@asynccontextmanager
-async def settling_async(call: AsyncCall) -> AsyncIterator[AsyncCall]:
-    """`settling` for async code."""
-    try:
-        yield call
-    except BaseException as error:
-        await end(call, error)
-        raise
-    await call.settle()
+    def __enter__(self) -> BaseCall[Any]:
+        return self.call
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        end(self.call, error)
+
+    async def __aenter__(self) -> BaseCall[Any]:
+        return self.call
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        await end(self.call, error)

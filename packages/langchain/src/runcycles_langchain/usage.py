@@ -2,21 +2,17 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from itertools import chain
 from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
-from langchain_core.outputs import Generation, LLMResult
+from langchain_core.outputs import Generation
 from langchain_core.runnables.config import ensure_config
 
-from runcycles.calls import BaseCall, ModelRequest
+from runcycles.calls import BaseCall, Call, ModelRequest
 from runcycles.pricing import ModelUsage, input_bound
 
-LIMITS: Final = (
-    *("max_tokens", "max_completion_tokens", "max_output_tokens"),
-    *("max_new_tokens", "num_predict"),
-)
+LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
 """What providers call the output limit."""
 SENT: Final = ("tools", "functions", "response_format", "instructions", "system")
 """Settings of a request that the model reads besides its messages."""
@@ -67,23 +63,20 @@ def _text(value: Any) -> str:
 
 
 def _json(value: Any) -> Any:
-    schema = getattr(value, "model_json_schema", None)
-    return schema() if isinstance(value, type) and schema else str(value)
+    return getattr(value, "model_json_schema", lambda: str(value))()
 
 
-def usage_of(told: Any) -> ModelUsage | None:
+def usage_of(told: Mapping[str, Any] | None) -> ModelUsage | None:
     """The usage that a message tells; None where it says nothing."""
-    counted = told if isinstance(told, Mapping) else {}
-    used, answered = _count(counted, "input_tokens"), _count(counted, "output_tokens")
-    if not used and not answered:
-        return None
+    counted = told or {}
     details = counted.get("input_token_details") or {}
-    return ModelUsage(
-        input_tokens=used,
-        output_tokens=answered,
+    used = ModelUsage(
+        input_tokens=_count(counted, "input_tokens"),
+        output_tokens=_count(counted, "output_tokens"),
         cached_tokens=_count(details, "cache_read"),
         cache_write_tokens=_count(details, "cache_creation", "input_tokens"),
     )
+    return used if used.input_tokens or used.output_tokens else None
 
 
 def _count(counted: Mapping[str, Any], *endings: str) -> int:
@@ -97,48 +90,20 @@ def usage_in(generations: Iterable[Generation]) -> ModelUsage | None:
     return max(found, key=lambda used: used.output_tokens, default=None)
 
 
-def _told(part: Any) -> UsageMetadata | None:
-    """What a generation's message, or the last of a provider's own events, says of usage."""
-    if isinstance(part, Mapping):
-        return part.get("usage") if is_last_event(part) else None
+def _told(part: Any) -> Any:
     return getattr(getattr(part, "message", None), "usage_metadata", None)
 
 
-def is_last_event(part: Any) -> bool:
-    """Whether this is the last of a provider's own events."""
-    return isinstance(part, Mapping) and part.get("event") == "message-finish"
+def is_cached(generations: Iterable[Generation]) -> bool:
+    """Whether an answer comes from LangChain's cache, which writes there that it cost nothing."""
+    return any((_told(each) or {}).get("total_cost") == 0 for each in generations)
 
 
-def is_last(part: Any) -> bool:
+def is_ended(part: Any) -> bool:
     """Whether the model says here that it stopped."""
-    if isinstance(part, Mapping):
-        return is_last_event(part)
     message = getattr(part, "message", None)
     said = {**getattr(message, "response_metadata", {}), **(part.generation_info or {})}
     return getattr(message, "chunk_position", None) == "last" or any(map(said.get, ENDINGS))
-
-
-def usage_of_answer(answer: LLMResult) -> ModelUsage | None:
-    """The usage that callbacks are told. A text model tells one sum, with its first prompt."""
-    generations = list(chain.from_iterable(answer.generations))
-    told = (answer.llm_output or {}).get("token_usage")
-    if not isinstance(told, dict) or any(hasattr(each, "message") for each in generations):
-        return usage_in(generations)
-    return ModelUsage(
-        input_tokens=_count(told, "prompt_tokens"), output_tokens=_count(told, "completion_tokens")
-    )
-
-
-def usage_before(left: LLMResult | None) -> ModelUsage | None:
-    """The usage of an answer that an error left; None where the model had not ended."""
-    parts = list(chain.from_iterable(left.generations)) if left else []
-    return usage_in(parts) if any(map(is_last, parts)) else None
-
-
-def is_cached(answer: LLMResult) -> bool:
-    """Whether an answer comes from LangChain's cache, which writes there that it cost nothing."""
-    told = [dict[str, Any](_told(each) or {}) for each in chain.from_iterable(answer.generations)]
-    return any(each.get("total_cost") == 0 for each in told)
 
 
 class Tally:
@@ -150,9 +115,14 @@ class Tally:
         self._is_whole = False
 
     def add(self, part: Any) -> None:
-        """Count one part."""
-        self._told = add_usage(self._told, _told(part)) if _told(part) else self._told
-        self._is_whole = self._is_whole or is_last(part)
+        """Count a chunk, or an event of a provider that has its own."""
+        is_event = isinstance(part, Mapping)
+        is_last = part.get("event") == "message-finish" if is_event else is_ended(part)
+        told = (part.get("usage") if is_last else None) if is_event else _told(part)
+        self._told = add_usage(self._told, told) if told else self._told
+        self._is_whole = self._is_whole or is_last
+        if is_event and is_last and isinstance(self._call, Call):
+            self.end(None)  # who listens to the events of a sync stream stops here
 
     def end(self, error: BaseException | None) -> Any:
         """Settle the call, once; where it was left early, what it told is not its price."""
