@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from runcycles import AsyncCyclesClient, CyclesClient, CyclesConfig
 from runcycles.adapter_suite import MODEL, Watched
+from runcycles.config import Mode
 from runcycles.errors import (
     BudgetExceededError,
     CyclesTransportError,
@@ -232,7 +233,7 @@ def test_a_commit_that_does_not_arrive_is_told_and_ends_the_run() -> None:
 
 def test_shadow_mode_asks_records_and_stops_nothing() -> None:
     authority = Recording()
-    config = CyclesConfig(base_url="embedded:", mode="shadow")  # type: ignore[arg-type]
+    config = CyclesConfig(base_url="embedded:", mode=Mode.SHADOW)
 
     @tool("look_up")
     def look_up(query: str) -> str:
@@ -250,7 +251,7 @@ def test_shadow_mode_asks_records_and_stops_nothing() -> None:
 
 def test_shadow_mode_runs_what_a_budget_would_refuse() -> None:
     authority = Watched(budget=usd("0.000001"))
-    config = CyclesConfig(base_url="embedded:", mode="shadow")  # type: ignore[arg-type]
+    config = CyclesConfig(base_url="embedded:", mode=Mode.SHADOW)
     with rigged() as rig, CyclesClient(config, authority=authority) as client:
         with cycles_crew(client):
             crew_of(rig.llm()).kickoff()

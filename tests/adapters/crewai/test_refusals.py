@@ -1,4 +1,5 @@
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,17 +31,15 @@ PROBLEM = Problem(
 
 
 def made(kind: type[CyclesError]) -> CyclesError:
-    made_of: dict[type[CyclesError], Any] = {
+    made_of: dict[type[CyclesError], Callable[[], CyclesError]] = {
         SettlementRefusedError: lambda: SettlementRefusedError(
             PROBLEM, reservation_id="r", actual=1
         ),
         SpendNotRecordedError: lambda: SpendNotRecordedError("m", reservation_id="r", actual=1),
     }
     if kind in made_of:
-        return made_of[kind]()  # type: ignore[no-any-return]
-    any_kind: Any = kind
-    made_from = PROBLEM if issubclass(kind, CyclesProtocolError) else "m"
-    return any_kind(made_from)  # type: ignore[no-any-return]
+        return made_of[kind]()
+    return kind(PROBLEM) if issubclass(kind, CyclesProtocolError) else kind("m")
 
 
 ALL = [

@@ -72,6 +72,8 @@ class Bodies:
         return LookUp()
 
 
+NO_TOOL: Any = len
+NO_CLIENT: Any = "http://localhost"
 KINDS = ["function", "coroutine", "klass"]
 
 
@@ -316,7 +318,6 @@ def test_an_async_body_may_be_awaited() -> None:
             raise AssertionError
 
         async def _arun(self, query: str) -> str:
-            await asyncio.sleep(0)
             return query
 
     with rigged(deny_at=2) as rig:
@@ -365,11 +366,11 @@ def test_what_cannot_be_guarded_is_told_at_once() -> None:
     with rigged() as rig:
         guarded = guard_tool(Bodies().function(), rig.client)
         with pytest.raises(ConfigurationError, match="is no tool"):
-            guard_tool(len, rig.client)  # type: ignore[type-var]
+            guard_tool(NO_TOOL, rig.client)
         with pytest.raises(ConfigurationError, match="guarded already"):
             guard_tool(guarded, rig.client)
         with pytest.raises(ConfigurationError, match="not a client"):
-            guard_tool(Bodies().function(), "http://localhost")  # type: ignore[arg-type]
+            guard_tool(Bodies().function(), NO_CLIENT)
 
 
 def test_a_tool_counted_in_another_unit_than_the_budget_does_not_run() -> None:

@@ -9,7 +9,6 @@ thread or task does outside of the block is not touched.
 import sys
 from contextlib import ExitStack, suppress
 from contextvars import ContextVar
-from types import TracebackType
 from typing import Any, Self
 
 from crewai.events.stream_context import add_stream_sink, reset_stream_sinks
@@ -17,7 +16,6 @@ from crewai.events.types import llm_events as told
 from crewai.hooks.dispatch import HookAborted, InterceptionPoint, get_scoped_hooks, scoped_hooks
 from crewai.hooks.llm_hooks import LLMCallHookContext
 from crewai.hooks.tool_hooks import ToolCallHookContext
-from crewai.llms.base_llm import LLMCallBlockedError
 
 from runcycles import CyclesError
 from runcycles.calls import Call, CallGuards
@@ -61,7 +59,7 @@ class _OpenCall:
         self.is_over = True
         if self.call.max_tokens is not None:
             drop_limit(self.llm, self.call.max_tokens)
-        if isinstance(error, HookAborted | LLMCallBlockedError):  # another hook forbade it
+        if HookAborted in {*type(error).__mro__, *type(getattr(error, "__cause__", None)).__mro__}:
             self.call.guard.settle(error, on_error=OnError.RELEASE)
         else:
             self.call.settle(error)
@@ -97,12 +95,7 @@ class CrewGuard:
         self._exits.enter_context(scoped_hooks(hooks))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._is_left = True  # what goes on in the background is refused from here on
         with suppress(ValueError):  # left in another context, which has none of ours to take back
             self._exits.close()

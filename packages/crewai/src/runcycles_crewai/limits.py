@@ -20,8 +20,7 @@ class _Held:
 
     def apply(self) -> None:
         """Make the smallest limit the object's, or give it back its own."""
-        least = min(self.limits, default=None)
-        least = None if least is None else max(least // answers(self.llm), 1)
+        least = max(min(self.limits) // answers(self.llm), 1) if self.limits else None
         given = [name for name, value in self.before.items() if value is not None]
         for name in given or self.before:
             own = self.before[name]
@@ -38,8 +37,7 @@ def own_limit(llm: Any) -> int | None:
     with _lock:
         held = _held.get(id(llm))
         before = _fields(llm) if held is None else held.before
-    given = [int(value) for value in before.values() if value is not None]
-    return max(given, default=None)
+    return max((int(value) for value in before.values() if value is not None), default=None)
 
 
 def answers(llm: Any) -> int:

@@ -9,15 +9,12 @@ that leaves one, which is why a refusal in there is remembered, and raised again
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from crewai.hooks.dispatch import HookAborted
 
 from runcycles import CyclesError
 from runcycles.calls import Call
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 class RunStopped(HookAborted):
@@ -47,13 +44,13 @@ def stopped(error: BaseException) -> RunStopped:
     return same
 
 
-def failing_closed(hook: Callable[P, R]) -> Callable[P, R]:
+def failing_closed(hook: Callable[..., Any]) -> Callable[..., Any]:
     """A hook whose every error stops the call."""
 
     @wraps(hook)
-    def closed(*args: P.args, **kwargs: P.kwargs) -> R:
+    def closed(*args: Any) -> Any:
         try:
-            return hook(*args, **kwargs)
+            return hook(*args)
         except HookAborted:
             raise
         except Exception as error:

@@ -108,9 +108,9 @@ def _guarded(body: Callable[..., Any], asking: Callable[[], Any]) -> Callable[..
         except CyclesError as error:
             return _refused(error)
 
-    either: Any = guarded_async if iscoroutinefunction(body) else guarded
-    either.__cycles_guarded__ = True
-    return either  # type: ignore[no-any-return]
+    either: Callable[..., Any] = guarded_async if iscoroutinefunction(body) else guarded
+    vars(either)["__cycles_guarded__"] = True
+    return either
 
 
 def _caching(wanted: Callable[..., bool]) -> Callable[..., bool]:
