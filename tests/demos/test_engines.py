@@ -27,9 +27,9 @@ FRAMEWORKS = [LANGCHAIN, OPENAI_AGENTS, CREWAI]
 MISSING = str(Path(__file__).parent / "missing")
 
 
-def short(name: str, scene: str) -> Terms:
-    """A hundred calls of ten cents each, of which the limit pays ten."""
-    return Terms(scene=scene, engine=replace(ENGINES[name], price=10 * CENT), period_ms=0)
+def short(name: str, scene: str, *, cents: int = 25) -> Terms:
+    """Forty calls, of which the limit pays four: as telling as a thousand, and sooner over."""
+    return Terms(scene=scene, engine=replace(ENGINES[name], price=cents * CENT), period_ms=0)
 
 
 @pytest.mark.parametrize("name", [engine.name for engine in FRAMEWORKS])
@@ -50,11 +50,11 @@ def test_an_agent_of_a_framework_stops_at_exactly_one_dollar(name: str) -> None:
 def test_an_agent_of_a_framework_can_be_watched_and_pay_by_the_token(
     name: str, shown: Show
 ) -> None:
-    scenes = [short(name, SHADOW), short(name, TOKENS)]
+    scenes = [short(name, SHADOW), short(name, TOKENS, cents=1)]
     code, told = shown(scenes, runaway_stack())
     assert code == 0, told
     lanes = scene(told, SHADOW)["lanes"]
-    assert lanes[OBSERVED]["would_refuse"] == {"first_call": 11, "calls": 90}
+    assert lanes[OBSERVED]["would_refuse"] == {"first_call": 5, "calls": 36}
     assert lanes[DRY_RUN]["would_refuse"] == {"first_call": None, "calls": 0}
     assert ids(scene(told, TOKENS), ok=True) == [f"T{n}" for n in range(1, 11)]
 
@@ -66,7 +66,7 @@ def test_a_framework_without_its_guard_is_noticed(name: str, shown: Show) -> Non
     code, told = shown([short(name, RACE)], bare)
     assert code == 1
     assert {"R1", "R4"} <= set(ids(scene(told, RACE), ok=False))
-    assert scene(told, RACE)["lanes"][GUARDED]["provider"]["requests"] == 100
+    assert scene(told, RACE)["lanes"][GUARDED]["provider"]["requests"] == 40
 
 
 @pytest.mark.parametrize(
@@ -92,12 +92,6 @@ def test_a_framework_that_is_not_installed_is_named_with_the_command_that_instal
     told = json.loads(done.stdout)
     assert (told["complete"], told["ok"]) == (False, False)
     assert told["engine"] == {"name": name, "version": None}
-
-
-def test_a_framework_that_is_not_installed_does_not_disturb_the_plain_agent() -> None:
-    packages = "agents,crewai,langchain,langchain_core,langchain_openai,openai"
-    done = cycles("--fast", PYTHONPATH=MISSING, MISSING_PACKAGES=packages)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", [engine.name for engine in FRAMEWORKS])

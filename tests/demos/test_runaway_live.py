@@ -168,22 +168,15 @@ def a_lane_has_stopped(scratch: Path) -> bool:
     return any("lane_stopped" in path.read_text(encoding="utf-8") for path in kept)
 
 
-@pytest.mark.parametrize(
-    ("scene", "words"),
-    [
-        ("shadow", ["SHADOW MODE", "DRY RUN ALONE", "call 101", "nothing was recorded"]),
-        ("tokens", ["WITH Cycles, limit $1.00", "409 BUDGET_EXCEEDED", "never ran"]),
-    ],
-)
-def test_every_scene_has_a_live_view(scene: str, words: list[str], scratch: Path) -> None:
-    terminal = in_terminal(80, 30, "--fast", "--scene", scene)
+def test_another_scene_has_a_live_view_too(scratch: Path) -> None:
+    terminal = in_terminal(80, 30, "--fast", "--scene", "tokens")
     output = terminal.read()
     terminal.close()
     assert terminal.exitstatus == 0, output
     assert max(map(len, rows_of(output))) <= 80
-    last_frame = output[output.rindex("provider bill") - 2_000 :]
-    for word in words:
-        assert word in last_frame
+    last_frame = output[output.rindex("WITH Cycles, limit $1.00") :]
+    assert "409 BUDGET_EXCEEDED" in last_frame
+    assert "Of $" in last_frame
 
 
 def made_reading(scene: str, seconds: float) -> SceneReading:

@@ -8,6 +8,7 @@ import pytest
 from runcycles_demos.kit.processes import Command
 from runcycles_demos.runaway.engines import CENT, PLAIN
 from runcycles_demos.runaway.scene import runaway_stack
+from runcycles_demos.runaway.show import Wishes, show
 from runcycles_demos.runaway.terms import (
     DRY_RUN,
     GUARDED,
@@ -18,7 +19,7 @@ from runcycles_demos.runaway.terms import (
     UNGUARDED,
     Terms,
 )
-from tests.demos.run_demo import Show, cycles, document, ids, scene
+from tests.demos.run_demo import Show, document, ids, scene
 from tests.repo.tree import ROOT
 
 # A hundred calls of ten cents each, of which the limit pays ten: as telling, and sooner over.
@@ -67,19 +68,20 @@ def test_the_series_has_a_column_for_every_lane(both: dict[str, Any]) -> None:
     assert one[-1][1:] == [scene(both, TOKENS)["lanes"][GUARDED]["provider"]["billed_microcents"]]
 
 
-def test_plain_lines_say_what_watching_found() -> None:
-    done = cycles("--fast", "--scene", "tokens", "--scene", "shadow")
-    assert done.returncode == 0, done.stderr
-    assert max(map(len, done.stdout.splitlines())) <= 120
+def test_plain_lines_say_what_watching_found(capsys: pytest.CaptureFixture[str]) -> None:
+    scenes = [replace(SHORT, scene=name) for name in (TOKENS, SHADOW)]
+    assert show(scenes, Wishes(plain=True)) == 0
+    lines = capsys.readouterr().out
+    assert max(map(len, lines.splitlines())) <= 120
     for words in (
-        "call 101 would have been refused: BUDGET_EXCEEDED",
-        "from call 101 on",
+        "call 11 would have been refused: BUDGET_EXCEEDED; it runs",
+        "from call 11 on",
         "the common mistake",
         "All 9 sentences hold.",
         "All 10 sentences hold.",
     ):
-        assert words in " ".join(done.stdout.split())
-    assert done.stdout.count("\nJudged") == 1  # a second scene does not say everything again
+        assert words in " ".join(lines.split())
+    assert lines.count("\nJudged") == 1  # a second scene does not say everything again
 
 
 def test_whoever_only_asks_is_not_taken_for_one_who_records(shown: Show) -> None:

@@ -73,7 +73,7 @@ def _guarded(lane: LaneReading) -> list[Text]:
 def _asking(lane: LaneReading) -> list[Text]:
     found = lane.would_refuse
     if found:
-        said = _row("would refuse", (f"call {found[0]}", "bold"), f", {len(found):,} so far")
+        said = _row("would refuse", (f"call {found[0]}", "bold"), f" first, {len(found):,} so far")
     else:
         said = _row("would refuse", "nothing")
     return [_ledger(lane), said, _step(lane)]
