@@ -89,10 +89,11 @@ def test_it_refuses_a_sync_call_before_it_is_made(way: str) -> None:
         assert (it.requests, it.is_settled) == (0, True)
 
 
-async def test_it_refuses_an_async_call_before_it_is_made() -> None:
-    async def all_of(parts: AsyncIterator[Any]) -> list[Any]:
-        return [part async for part in parts]
+async def all_of(parts: AsyncIterator[Any]) -> list[Any]:
+    return [part async for part in parts]
 
+
+async def test_it_refuses_an_async_call_before_it_is_made() -> None:
     with stage(budget=NOTHING) as it:
         config = watched_by(it)
         async with scripted_async(it.url) as model:
@@ -104,6 +105,18 @@ async def test_it_refuses_an_async_call_before_it_is_made() -> None:
             ):
                 with pytest.raises(BudgetExceededError):
                     await making()
+        assert (it.requests, it.is_settled) == (0, True)
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+async def test_it_refuses_streams_of_events() -> None:
+    with stage(budget=NOTHING) as it:
+        with pytest.raises(BudgetExceededError):
+            it.model().stream_events("hi", watched_by(it), version="v3").output  # noqa: B018 - it runs when it is read
+        async with scripted_async(it.url) as model:
+            events = model.astream_events("hi", watched_by(it), version="v2")
+            with pytest.raises(BudgetExceededError):
+                await all_of(events)
         assert (it.requests, it.is_settled) == (0, True)
 
 

@@ -40,7 +40,13 @@ from runcycles.adapter_suite import Watched
 from runcycles.errors import Problem
 from runcycles.testing.model_server import Reply
 from runcycles.tool_actions import ToolAction
-from runcycles_langchain import CyclesMiddleware, RunStopped, guard_model, guard_tools
+from runcycles_langchain import (
+    CyclesCallbackHandler,
+    CyclesMiddleware,
+    RunStopped,
+    guard_model,
+    guard_tools,
+)
 from runcycles_langchain.refusals import stopped
 from tests.adapters.langchain.stage import NOTHING, ROOT, Stage, ask, calls, stage
 from tests.support.served import served
@@ -108,15 +114,19 @@ def test_retries_and_fallbacks_around_a_model_let_a_refusal_through() -> None:
         assert it.requests == 0
 
 
-def test_so_they_do_around_our_middleware() -> None:
+def test_so_they_do_around_our_middleware_and_our_callbacks() -> None:
     with stage(budget=NOTHING) as it:
         outer = [
             ModelRetryMiddleware(max_retries=3, initial_delay=0),
             ModelFallbackMiddleware(it.model()),
         ]
-        agent = create_agent(it.model(), middleware=[*outer, CyclesMiddleware(it.client)])
         with pytest.raises(BudgetExceededError):
-            ask(agent)
+            ask(create_agent(it.model(), middleware=[*outer, CyclesMiddleware(it.client)]))
+        with pytest.raises(BudgetExceededError):
+            ask(
+                create_agent(it.model(), middleware=outer),
+                callbacks=[CyclesCallbackHandler(it.client)],
+            )
         assert it.requests == 0
 
 
@@ -247,7 +257,13 @@ sys.modules.update(dict.fromkeys(("langgraph", "langgraph.errors", "langchain"),
 from langchain_core.language_models import FakeListChatModel
 from runcycles import BudgetExceededError, ConfigurationError, CyclesClient, tokens, Unit
 from runcycles.testing import InMemoryAuthority
-from runcycles_langchain import CyclesMiddleware, RunStopped, guard_model, guard_tools
+from runcycles_langchain import (
+    CyclesCallbackHandler,
+    CyclesMiddleware,
+    RunStopped,
+    guard_model,
+    guard_tools,
+)
 
 client = CyclesClient(authority=InMemoryAuthority(budgets={"tenant:acme": tokens(1)}))
 try:

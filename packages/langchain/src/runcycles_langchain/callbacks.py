@@ -115,7 +115,7 @@ class CyclesCallbackHandler(BaseCallbackHandler):
         parts = list(chain.from_iterable(getattr(told.get("response"), "generations", ())))
         self._end(run_id, usage_in(parts) if any(map(is_ended, parts)) else None, error=error)
         if sys.exc_info()[1] is error:
-            chats = (each.started for each in self._requests if each.is_chat)
+            chats = (each.started for each in tuple(self._requests) if each.is_chat)
             several = next((started for started in chats if run_id in started), [run_id])
             for other in several[: several.index(run_id)]:
                 self._end(other)

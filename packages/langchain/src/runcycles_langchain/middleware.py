@@ -10,7 +10,7 @@ from runcycles_langchain.options import Asked, calls_of
 try:
     from langchain.agents.middleware import AgentMiddleware
 except ImportError:  # the extra `agents` is not installed
-    AgentMiddleware = object  # type: ignore[misc,assignment]
+    AgentMiddleware = object  # type: ignore[misc,assignment]  # stands in
 
 
 class CyclesMiddleware(AgentMiddleware):

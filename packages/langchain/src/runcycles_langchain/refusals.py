@@ -16,8 +16,8 @@ from runcycles.calls import BaseCall
 try:
     from langgraph.errors import GraphBubbleUp, GraphInterrupt
 except ImportError:  # langchain-core alone: there is no graph that could catch anything
-    GraphBubbleUp = type("GraphBubbleUp", (Exception,), {})  # type: ignore[misc,assignment]
-    GraphInterrupt = type("GraphInterrupt", (GraphBubbleUp,), {})  # type: ignore[misc,assignment]
+    GraphBubbleUp = Exception  # type: ignore[misc,assignment]  # stands in
+    GraphInterrupt = type("Never", (Exception,), {})  # type: ignore[misc,assignment]  # stands in
 
 
 class RunStopped(GraphBubbleUp):
