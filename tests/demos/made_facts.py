@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from runcycles_demos.kit.meter import Bill, BilledCall
-from runcycles_demos.runaway.engines import CENT as PRICE
+from runcycles_demos.runaway.engine import CENT as PRICE
 from runcycles_demos.runaway.facts import (
     Asking,
     Facts,

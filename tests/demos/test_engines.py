@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runcycles_demos.runaway.engines import CENT, CREWAI, ENGINES, LANGCHAIN, OPENAI_AGENTS
+from runcycles_demos.runaway.engine import CENT, CREWAI, ENGINES, LANGCHAIN, OPENAI_AGENTS
 from runcycles_demos.runaway.introduction import introduction
 from runcycles_demos.runaway.scene import runaway_stack
 from runcycles_demos.runaway.terms import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runcycles_demos.runaway.engines import CENT as PRICE
+from runcycles_demos.runaway.engine import CENT as PRICE
 from runcycles_demos.runaway.terms import LIMIT
 from tests.demos.run_demo import cycles
 

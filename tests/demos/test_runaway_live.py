@@ -15,7 +15,7 @@ import pexpect
 import pytest
 
 from runcycles_demos.kit.timeline import Timeline
-from runcycles_demos.runaway.engines import CENT
+from runcycles_demos.runaway.engine import CENT
 from runcycles_demos.runaway.introduction import introduction
 from runcycles_demos.runaway.reading import SceneReading
 from runcycles_demos.runaway.render_live import frame

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from runcycles_demos.kit.processes import Command
-from runcycles_demos.runaway.engines import CENT, PLAIN
+from runcycles_demos.runaway.engine import CENT, PLAIN
 from runcycles_demos.runaway.scene import runaway_stack
 from runcycles_demos.runaway.show import Wishes, show
 from runcycles_demos.runaway.terms import (

@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from runcycles_demos.runaway.engines import ENGINES, PLAIN, Engine
+from runcycles_demos.runaway.engine import ENGINES, PLAIN, Engine
 from runcycles_demos.runaway.terms import (
     DEFAULT_SEED,
     DEFAULT_TIMEOUT_S,

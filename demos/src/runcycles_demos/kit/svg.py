@@ -11,6 +11,7 @@ _SVG = "http://www.w3.org/2000/svg"
 _WIDTH, _HEIGHT = 960, 540
 _LEFT, _RIGHT, _TOP, _BOTTOM = 76, 190, 84, 104  # the last two hold the title and the caption
 _MARK_LIFT = 86  # high enough above the marked moment to stay clear of the rising curve
+_ROOM = 0.15  # of the picture's height: with more below the rising curve, words fit there
 
 _STYLE = """
   .page { fill: #ffffff; stroke: #d8dee4 }
@@ -115,9 +116,13 @@ class _Frame:
         if mark is None:
             return []
         x, y = self.x(mark.t), self.y(mark.value)
+        circle = f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="5.5"/>'
+        above = self.plot.curves[0].at(mark.t) - mark.value
+        if above > _ROOM * self.plot.top:
+            return [circle, _text(x + 4, y - 14, mark.text, "strong second-text")]
         return [
             _line(x, y, x, y - _MARK_LIFT, "leader"),
-            f'<circle class="mark" cx="{x:.1f}" cy="{y:.1f}" r="5.5"/>',
+            circle,
             _text(max(_LEFT + 8, x - 40), y - _MARK_LIFT - 8, mark.text, "strong second-text"),
         ]
 

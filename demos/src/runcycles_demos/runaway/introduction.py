@@ -6,7 +6,7 @@ from typing import Any
 
 from runcycles_demos.kit.money import dollars
 from runcycles_demos.runaway.agent import MAX_TOKENS
-from runcycles_demos.runaway.engines import PLAIN
+from runcycles_demos.runaway.engine import PLAIN
 from runcycles_demos.runaway.terms import LIMIT, RACE, SHADOW, TOKENS, Terms
 
 _DISTRIBUTIONS = ("runcycles", "runcycles-server", "runcycles-demos")

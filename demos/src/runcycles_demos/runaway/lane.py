@@ -16,7 +16,7 @@ from typing import Any
 from runcycles import CyclesClient, CyclesConfig, DeniedError, set_default_client
 from runcycles_demos.kit.leash import hold
 from runcycles_demos.runaway.agent import TICKET, Steps, answer
-from runcycles_demos.runaway.engines import ENGINES, PLAIN
+from runcycles_demos.runaway.engine import ENGINES, PLAIN
 from runcycles_demos.runaway.guard import dry_run_alone
 from runcycles_demos.runaway.job import Build, Job
 from runcycles_demos.runaway.overhearing import OverheardAuthority

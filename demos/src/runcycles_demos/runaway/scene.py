@@ -11,7 +11,7 @@ from runcycles_demos.kit.renderers import Renderer
 from runcycles_demos.kit.stack import Authority, RunningStack, Stack
 from runcycles_demos.kit.timeline import Timeline
 from runcycles_demos.kit.trouble import StackError
-from runcycles_demos.runaway.engines import QUIET
+from runcycles_demos.runaway.engine import QUIET
 from runcycles_demos.runaway.terms import (
     BOTH,
     LANES,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from runcycles.types import MICROCENTS_PER_USD
-from runcycles_demos.runaway.engines import PLAIN, Engine
+from runcycles_demos.runaway.engine import PLAIN, Engine
 
 DEFAULT_SEED = 4782
 DEFAULT_TIMEOUT_S = 60.0  # for each scene
