@@ -88,6 +88,46 @@ def test_a_silent_llm_is_enforced_in_an_agent_and_charged_as_estimated(used_befo
         rig.assert_settled()
 
 
+def test_each_call_of_a_silent_llm_is_charged_when_it_ends() -> None:
+    """Its agent works in many contexts, none of which sees what the one before has left."""
+    settled: list[int] = []
+
+    @tool("look_up")
+    def look(query: str) -> str:
+        """Look something up."""
+        settled.append(len(rig.watched.settled))
+        return query
+
+    class Thinking(Silent):
+        def call(self, messages: Any, *args: Any, **kwargs: Any) -> str:
+            answer = super().call(messages)
+            if len(self.asked) > 1:
+                return answer
+            return 'Thought: I look.\nAction: look_up\nAction Input: {"query": "x"}'
+
+    with rigged() as rig:
+        with cycles_crew(rig.client):
+            crew_of(Thinking(model=MODEL), look).kickoff()
+            assert not rig.watched.open
+        assert (rig.asked, settled) == ([MODEL, "look_up", MODEL], [1])
+        rig.assert_settled()
+
+
+def test_an_llm_that_asks_another_pays_for_both() -> None:
+    with rigged() as rig:
+        inner = rig.llm()
+
+        class Wrapping(Silent):
+            def call(self, messages: Any, *args: Any, **kwargs: Any) -> str:
+                return f"Thought: I know.\nFinal Answer: {inner.call(messages)}"
+
+        with cycles_crew(rig.client):
+            crew_of(Wrapping(model="gpt-4o")).kickoff()
+        assert rig.asked == ["gpt-4o", MODEL]
+        assert rig.watched.spent == rig.watched.allowed[0].estimate.amount + PRICE
+        rig.assert_settled()
+
+
 def test_a_silent_llm_called_directly_cannot_be_seen() -> None:
     with rigged(deny_at=1) as rig, cycles_crew(rig.client):
         Silent(model=MODEL).call("hello")

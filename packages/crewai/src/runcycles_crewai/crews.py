@@ -80,6 +80,7 @@ class CrewGuard:
         self._exits = ExitStack()
         self._hooks = {
             InterceptionPoint.PRE_MODEL_CALL: self._inside(self._before_model),
+            InterceptionPoint.POST_MODEL_CALL: self._inside(lambda _: self._settle_latest()),
             InterceptionPoint.PRE_TOOL_CALL: self._inside(self._before_tool),
             InterceptionPoint.POST_TOOL_CALL: self._inside(self._after_tool),
         }
@@ -139,7 +140,7 @@ class CrewGuard:
             raise CyclesError(
                 "scoped_hooks() inside of cycles_crew() hides its hooks; swap the two"
             )
-        self._settle_left(event.call_id)
+        self._settle(event.call_id)
         asked = _latest.get()
         call = self._open.take(asked) if asked is not None and asked.llm is llm else None
         if call is not None:
@@ -152,8 +153,8 @@ class CrewGuard:
 
     def _before_model(self, context: LLMCallHookContext) -> None:
         """Runs before the event where an agent calls, and after it where nobody does."""
+        self._settle_latest()
         latest, llm = _latest.get(), context.llm
-        self._settle_left(latest)
         if context.executor is not None:
             tools = getattr(context.executor, "tools", ())
             call = self._reserve(llm, context.messages, tools, _role(context))
@@ -170,17 +171,19 @@ class CrewGuard:
         request = request_of(llm, messages, tools)
         return _OpenCall(self._calls.model(request, agent=agent, run_id=self.run_id), llm)
 
-    def _settle_left(self, key: object) -> None:
-        """Charge a call whose end nobody told: its LLM announces nothing."""
-        if left := self._open.take(key):
-            left.settle()
+    def _settle_latest(self) -> None:
+        """Charge a call whose end nobody told, because its LLM announces nothing."""
+        self._settle(_latest.get())
+
+    def _settle(self, key: object) -> None:
+        if open_call := self._open.take(key):
+            open_call.settle()
 
     # ── tools ────────────────────────────────────────────────────────────────────────────────
 
     def _before_tool(self, context: ToolCallHookContext) -> None:
         tool = RunningTool(context.tool_input, _role(context), self.run_id)
         running_tool.set(tool)
-        self._settle_left(_latest.get())
         self._check_entered()
         if not is_guarded(context.tool):
             name, marked = context.tool_name, bodies(context.tool)
@@ -195,7 +198,7 @@ class CrewGuard:
         if tool is None:
             return
         running_tool.set(tool.around)
-        self._settle_left(tool)
+        self._settle(tool)
         if tool.refusal is not None:
             raise tool.refusal
 

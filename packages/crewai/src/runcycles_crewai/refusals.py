@@ -38,8 +38,7 @@ def stopped(error: BaseException) -> RunStopped:
     if not isinstance(error, CyclesError):
         error = CyclesError(f"the call is not made, because asking for it failed: {error!r}")
     plain: Any = type(error)
-    kind = _stopping(plain)
-    same: RunStopped = kind.__new__(kind, *error.args)
+    same: RunStopped = RunStopped.__new__(_stopping(plain), *error.args)
     same.__dict__.update(vars(error), reason=str(error), source="cycles", refused=error)
     return same
 

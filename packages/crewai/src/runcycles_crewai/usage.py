@@ -29,13 +29,13 @@ def usage_of(told: dict[str, Any] | None) -> ModelUsage | None:
 
 def request_of(llm: BaseLLM, messages: Any, tools: Any) -> ModelRequest:
     """A call about to be made, as a question about its cost. Everything that is sent is counted."""
-    sent = [messages] if isinstance(messages, str) else list(messages or ())
-    offered = list(tools or ())
+    said = [messages] if isinstance(messages, str) else messages or ()
+    sent = [*said, *(tools or ())]
     limit = own_limit(llm)
     return ModelRequest(
         model=str(getattr(llm, "model", None) or NAMELESS),
         provider=getattr(llm, "provider", None),
-        input_tokens=input_bound(*map(_text, sent + offered), messages=len(sent) + len(offered)),
+        input_tokens=input_bound(*map(_text, sent), messages=len(sent)),
         max_tokens=None if limit is None else limit * answers(llm),
     )
 
