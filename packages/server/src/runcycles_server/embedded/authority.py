@@ -6,7 +6,7 @@ nothing new.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from runcycles import wire
 from runcycles.errors import (
@@ -64,7 +64,7 @@ class EmbeddedAuthority:
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._tenant = tenant
-        self._scope_of({})
+        _canonical(Subject(tenant=tenant))
         amount = parse_amount(budget) if isinstance(budget, str) else budget
         private = f"{store}#{new_id()}" if store == MEMORY else name_of(store)
         self._name = private if name is None else name
@@ -86,7 +86,16 @@ class EmbeddedAuthority:
         """What an async client sends its questions through."""
         return AsyncEmbeddedTransport(self)
 
-    def set_budget(self, amount: str | Amount, **levels: str) -> None:
+    def set_budget(
+        self,
+        amount: str | Amount,
+        *,
+        workspace: str | None = None,
+        app: str | None = None,
+        workflow: str | None = None,
+        agent: str | None = None,
+        toolset: str | None = None,
+    ) -> None:
         """Allocate an amount to the tenant, or to a scope of it: `set_budget("1usd", agent="bot")`.
 
         What was spent stays spent; the amount is the whole allocation, not an addition.
@@ -95,7 +104,15 @@ class EmbeddedAuthority:
             ConfigurationError: the amount or a level is not one.
             StoreError: it could not be kept.
         """
-        scope = self._scope_of(levels)
+        subject = Subject(
+            tenant=self._tenant,
+            workspace=workspace,
+            app=app,
+            workflow=workflow,
+            agent=agent,
+            toolset=toolset,
+        )
+        scope = _canonical(subject)
         wanted = parse_amount(amount) if isinstance(amount, str) else amount
         key = account_key(self._tenant, scope, wanted.unit)
         ledger_id = new_id()
@@ -160,12 +177,13 @@ class EmbeddedAuthority:
         parsed: Any = wire.parse_body(type(op), wire.encode_body(op) or b"", of_path)
         return (await authority.ask(parsed, tenant=self._tenant, extended=True)).raw
 
-    def _scope_of(self, levels: dict[str, str]) -> str:
-        try:
-            subject = Subject(tenant=self._tenant, **cast("Any", levels))
-            return canonical_scope(lineage(subject)[-1], field="tenant" if not levels else "scope")
-        except (CyclesProtocolError, TypeError) as problem:
-            raise ConfigurationError(str(problem)) from None
+
+def _canonical(subject: Subject) -> str:
+    """The deepest scope of a subject, as budgets are stored."""
+    try:
+        return canonical_scope("/".join(lineage(subject)[-1:]))
+    except CyclesProtocolError as problem:
+        raise ConfigurationError(str(problem)) from None
 
 
 def _tenant(tenant: str, now_ms: int) -> Tenant:
