@@ -281,6 +281,10 @@ def test_authorities_in_memory_are_private_unless_named() -> None:
     one, other = (EmbeddedAuthority(tenant="acme", budget="1000tokens") for _ in range(2))
     one.send(a_reserve(400))
     assert (remaining(one), remaining(other)) == (600, 1_000)
+    one.close()
+    with pytest.raises(InternalServerError, match="not open"):
+        one.send(a_reserve(400))
+    assert remaining(other) == 1_000
 
 
 def test_one_file_is_one_store_however_it_is_spelled(

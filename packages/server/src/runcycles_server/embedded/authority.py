@@ -32,7 +32,7 @@ from runcycles.scopes import lineage
 from runcycles.transports import SENDING
 from runcycles.types import Amount, Subject
 from runcycles_server.amounts import parse_amount
-from runcycles_server.embedded.engine import ENGINES, name_of
+from runcycles_server.embedded.engine import ENGINES, Engine, name_of
 from runcycles_server.governance.scopes import canonical_scope
 from runcycles_server.stores.opening import MEMORY, wall_clock_ms
 
@@ -66,9 +66,11 @@ class EmbeddedAuthority:
         self._tenant = tenant
         _canonical(Subject(tenant=tenant))
         amount = parse_amount(budget) if isinstance(budget, str) else budget
-        private = f"{store}#{new_id()}" if store == MEMORY else name_of(store)
-        self._name = private if name is None else name
-        self._engine = ENGINES.enter(store, self._name, clock_ms)
+        self._name = name if store == MEMORY else name_of(store)
+        if self._name is None:
+            self._engine = Engine(store, clock_ms)
+        else:
+            self._engine = ENGINES.enter(store, self._name, clock_ms)
         self._is_open = True
         if amount is not None:
             self.set_budget(amount)
@@ -135,7 +137,10 @@ class EmbeddedAuthority:
         """Let go of the store; closing twice is fine, and the end of the process does it too."""
         if self._is_open:
             self._is_open = False
-            ENGINES.leave(self._name)
+            if self._name is None:
+                self._engine.close()
+            else:
+                ENGINES.leave(self._name)
 
     def send(self, op: Op[R]) -> R:
         """The answer to a question, from a thread that may wait."""
@@ -180,8 +185,10 @@ class EmbeddedAuthority:
 
 def _canonical(subject: Subject) -> str:
     """The deepest scope of a subject, as budgets are stored."""
+    if not subject.tenant:
+        raise ConfigurationError("an authority needs a tenant, e.g. tenant=demo")
     try:
-        return canonical_scope("/".join(lineage(subject)[-1:]))
+        return canonical_scope(lineage(subject)[-1])
     except CyclesProtocolError as problem:
         raise ConfigurationError(str(problem)) from None
 
