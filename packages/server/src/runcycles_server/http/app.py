@@ -43,10 +43,7 @@ class App:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the life of the server."""
-        if scope["type"] != "http":
-            await self._router(scope, receive, send)
-            return
+        """Serve one request."""
         exchange = scope["exchange"] = Exchange(scope, receive, send)
         try:
             await self._router(scope, receive, send)
@@ -87,5 +84,4 @@ class _Resource:
 
 
 async def _nothing_here(scope: Scope, _receive: Receive, _send: Send) -> None:
-    if scope["type"] == "http":
-        raise unknown_path(scope["path"])
+    raise unknown_path(scope["path"])

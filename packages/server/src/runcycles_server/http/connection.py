@@ -8,7 +8,11 @@ import asyncio
 import os
 from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from runcycles import wire
 from runcycles.errors import CyclesProtocolError
@@ -66,6 +70,10 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, refusal: CyclesProtocolError) -> None:
         if self.transport.is_closing():
+            return
+        before = cast("RequestResponseCycle | None", self.cycle)
+        if before is not None and not (before.response_complete or before.more_body):
+            before.keep_alive = False  # a whole request came before this: answer it, then close
             return
         request_id, trace_id = os.urandom(16).hex(), os.urandom(16).hex()
         problem = refusal.problem

@@ -107,11 +107,6 @@ class Exchange:
         value: str = self.scope["path_params"].get(name, "")
         return value
 
-    def text_header(self, name: bytes) -> str | None:
-        """A header as text."""
-        value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1")
-
     async def json_body(self) -> bytes:
         """The whole body, if it says it is JSON and is not too large.
 
