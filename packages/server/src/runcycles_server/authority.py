@@ -19,7 +19,11 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[R]):
-    """The bytes of an answer; `value` is its typed form, absent where it was remembered."""
+    """The bytes of an answer.
+
+    `value` is its typed form: absent where the answer was remembered, and without the balances,
+    which are written straight into the bytes.
+    """
 
     raw: bytes
     value: R | None = None
@@ -45,7 +49,9 @@ class Authority:
         request: Request[Any] = Request(
             tenant=tenant,
             fingerprint=wire.fingerprint(op),
-            encode=lambda reply: wire.encode_reply(op_type, reply, extended=extended),
+            encode=lambda outcome: wire.encode_reply(
+                op_type, outcome.reply, shown=outcome.shown, extended=extended
+            ),
             fresh_id=new_id(),
         )
         planned = plan(op, request)
