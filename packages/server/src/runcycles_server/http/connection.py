@@ -5,7 +5,6 @@ take to arrive. Whatever cannot be parsed is refused in the protocol's own error
 """
 
 import asyncio
-import os
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -16,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from runcycles import wire
 from runcycles.errors import CyclesProtocolError
+from runcycles.ids import random_hex
 from runcycles_server.http.problems import head_too_large, not_http
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -75,7 +75,7 @@ class Connection(HttpToolsProtocol):
         if before is not None and not (before.response_complete or before.more_body):
             before.keep_alive = False  # a whole request came before this: answer it, then close
             return
-        request_id, trace_id = os.urandom(16).hex(), os.urandom(16).hex()
+        request_id, trace_id = random_hex(128), random_hex(128)
         problem = refusal.problem
         body = wire.encode_problem(problem, request_id=request_id, trace_id=trace_id)
         head = (
