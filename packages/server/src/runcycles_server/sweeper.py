@@ -95,7 +95,7 @@ class Sweeper:
         while True:
             try:
                 await self.sweep_once()
-            except Exception:  # noqa: BLE001 - if it ended here, holds would block budgets for ever
+            except Exception:
                 log.exception("the sweep failed; trying again in %s s", self._interval_s)
             await asyncio.sleep(self._interval_s)
 
