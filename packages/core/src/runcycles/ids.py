@@ -12,7 +12,7 @@ _TRACE: Final = re.compile("(?!0{32})[0-9a-f]{32}")
 
 # Not the module's shared generator: programs seed that one to repeat themselves, in every worker
 # alike, and would repeat their keys too.
-_generator: Final = random.Random()
+_generator: Final = random.Random()  # noqa: S311 - ids are unlikely to repeat, not secret
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_generator.seed)
 
