@@ -179,8 +179,12 @@ class EmbeddedAuthority:
             path = {"reservation_id": of_path} if of_path else {}
             read = wire.parse_query(type(op), wire.query_of(op), **path)
             return (await authority.read(read, tenant=self._tenant)).raw
-        parsed: Any = wire.parse_body(type(op), wire.encode_body(op) or b"", of_path)
-        return (await authority.ask(parsed, tenant=self._tenant, extended=True)).raw
+        body = wire.encode_body(op) or b""
+        asked: tuple[Any, bytes] = wire.read_body(type(op), body, of_path)
+        reply = await authority.ask(
+            asked[0], tenant=self._tenant, extended=True, fingerprint=asked[1]
+        )
+        return reply.raw
 
 
 def _canonical(subject: Subject) -> str:
