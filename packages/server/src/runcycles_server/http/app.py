@@ -36,8 +36,10 @@ class App:
         by_path: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
             by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+        resources = {path: _Resource(rows, service, gate) for path, rows in by_path.items()}
+        self._plain = {path: each for path, each in resources.items() if "{" not in path}
         self._router = Router(
-            [Route(path, _Resource(rows, service, gate)) for path, rows in by_path.items()],
+            [Route(path, resource) for path, resource in resources.items()],
             redirect_slashes=False,
             default=_nothing_here,
         )
@@ -45,8 +47,10 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         exchange = scope["exchange"] = Exchange(scope, receive, send)
+        # a path without parameters needs no matching, and reserving has one
+        resource = self._plain.get(scope["path"], self._router)
         try:
-            await self._router(scope, receive, send)
+            await resource(scope, receive, send)
         except CyclesProtocolError as refusal:
             await exchange.refuse(refusal.problem)
         except ClientGoneError:

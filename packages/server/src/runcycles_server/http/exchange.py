@@ -103,7 +103,7 @@ class Exchange:
 
     def path_parameter(self, name: str) -> str:
         """A parameter of the endpoint's path; empty where it has none of that name."""
-        value: str = self.scope["path_params"].get(name, "")
+        value: str = self.scope.get("path_params", {}).get(name, "")
         return value
 
     async def json_body(self) -> bytes:
