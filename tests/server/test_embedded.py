@@ -1,9 +1,11 @@
 """The authority inside the caller's process: one line to start, no key, the same answers."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +201,20 @@ def test_a_store_that_fails_is_a_server_that_fails(tmp_path: Path, clock: FakeCl
         authority.send(a_reserve())
     assert failed.value.retryable
     assert isinstance(failed.value.__cause__, StoreError)
+
+
+def test_a_sweep_that_fails_is_logged_and_denies_nobody_its_answer(
+    tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = f"sqlite:///{tmp_path}/x.db"
+    authority = EmbeddedAuthority(
+        store=store, tenant="acme", budget="10tokens", clock_ms=clock.now_ms
+    )
+    with closing(sqlite3.connect(tmp_path / "x.db", isolation_level=None)) as foreign:
+        foreign.execute("DROP TABLE reservations")
+    assert remaining(authority) == 10
+    assert "the sweep failed" in caplog.text
+    authority.close()
 
 
 # ── budgets ──────────────────────────────────────────────────────────────────────────────────
