@@ -34,7 +34,7 @@ from runcycles.ops import (
     Reserve,
 )
 from runcycles.types import CLOSED, Amount, Balance, Caps, DenyDetail, EpochMs, Verdict
-from runcycles.wire.adapters import adapter
+from runcycles.wire.adapters import adapter, to_json
 from runcycles.wire.balances import Counters, encode_balances
 
 R = TypeVar("R")
@@ -103,7 +103,7 @@ def encode_reply(
         body: Any = _denied_body(op_type, reply, extended=extended)
     else:
         body = reply
-    encoded = adapter(type(body)).dump_json(body, exclude_none=True)
+    encoded = to_json(type(body), body)
     if shown is None:
         return encoded
     return b'%b,"balances":%b}' % (encoded[:-1], encode_balances(shown))

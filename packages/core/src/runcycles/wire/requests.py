@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
@@ -31,7 +33,7 @@ from runcycles.ops import (
 )
 from runcycles.scopes import LEVELS
 from runcycles.types import Subject
-from runcycles.wire.adapters import adapter
+from runcycles.wire.adapters import adapter, to_json
 
 O = TypeVar("O", bound=Op[Any])  # noqa: E741 - an op
 
@@ -63,6 +65,7 @@ MAX_ID_LENGTH: Final = 128
 
 _QUERY_NAMES: Final = {"created_from": "from", "created_to": "to"}
 _SCOPE_VALUE: Final = re.compile(r"[a-zA-Z0-9_.-]+")
+_levels_of: Final = attrgetter(*LEVELS)
 _DIMENSION_NAME: Final = re.compile(r"[a-z0-9_.-]+")
 
 
@@ -118,7 +121,7 @@ def read_body(op_type: type[O], body: bytes, reservation_id: str = "") -> tuple[
     if body_type is None:
         raise TypeError(f"{op_type.__name__} has no body")
     op: Any = _validated(body_type, body)
-    said = adapter(body_type).dump_json(op, exclude_none=True)
+    said = to_json(body_type, op)
     if not _says_each_thing_once(body, op, said):
         _look_closer(body)
     if body_type is op_type:
@@ -260,6 +263,18 @@ def _first(problem: ValidationError) -> tuple[str, str]:
 
 
 def _check_subject(subject: Subject) -> None:
+    if subject.dimensions or not _are_scope_values(_levels_of(subject)):
+        _find_fault(subject)
+
+
+@lru_cache(maxsize=4_096)
+def _are_scope_values(values: tuple[str | None, ...]) -> bool:
+    """Whether some are given and all of those fit; kept, as the same few subjects ask again."""
+    given = [value for value in values if value is not None]
+    return bool(given) and all(map(_SCOPE_VALUE.fullmatch, given))
+
+
+def _find_fault(subject: Subject) -> None:
     given = [(level, value) for level in LEVELS if (value := getattr(subject, level)) is not None]
     if not given:
         raise invalid("subject", f"give at least one of {', '.join(LEVELS)}")

@@ -12,8 +12,6 @@ import json
 from itertools import accumulate
 from typing import Any, Final
 
-from pydantic import TypeAdapter
-
 from runcycles.ledger.state import Account, Budget, Remembered, Reservation, Tenant, TenantProfile
 from runcycles.types import (
     Action,
@@ -25,18 +23,13 @@ from runcycles.types import (
     Unit,
     Usage,
 )
+from runcycles.wire.adapters import adapter, to_json
 from runcycles_server.records import ApiKey, Setting
 
 Row = tuple[Any, ...]
 
 NEVER: Final = -1
 """Stands in a column of moments for one that has not come."""
-
-_SUBJECT: Final = TypeAdapter(Subject)
-_ACTION: Final = TypeAdapter(Action)
-_USAGE: Final = TypeAdapter(Usage)
-_BUDGET: Final = TypeAdapter(Budget)
-_PROFILE: Final = TypeAdapter(TenantProfile)
 
 
 def account_row(record: Account) -> Row:
@@ -52,7 +45,7 @@ def account_row(record: Account) -> Row:
         record.overdraft_limit,
         record.is_over_limit,
         record.status,
-        _dumped(_BUDGET, record.budget),
+        _text(Budget, record.budget),
     )
 
 
@@ -69,7 +62,7 @@ def account_of(row: Row) -> Account:
         overdraft_limit=row[7],
         is_over_limit=bool(row[8]),
         status=BudgetStatus(row[9]),
-        budget=_BUDGET.validate_json(row[10]),
+        budget=adapter(Budget).validate_json(row[10]),
     )
 
 
@@ -82,7 +75,7 @@ def tenant_row(record: Tenant) -> Row:
         record.default_ttl_ms,
         record.max_ttl_ms,
         record.max_extensions,
-        None if record.profile is None else _dumped(_PROFILE, record.profile),
+        None if record.profile is None else _text(TenantProfile, record.profile),
     )
 
 
@@ -95,7 +88,7 @@ def tenant_of(row: Row) -> Tenant:
         default_ttl_ms=row[3],
         max_ttl_ms=row[4],
         max_extensions=row[5],
-        profile=None if row[6] is None else _PROFILE.validate_json(row[6]),
+        profile=None if row[6] is None else adapter(TenantProfile).validate_json(row[6]),
     )
 
 
@@ -110,8 +103,8 @@ def reservation_row(record: Reservation) -> Row:
         estimate.amount,
         record.affected_scopes[-1],
         "\n".join(record.budgeted_scopes),
-        _dumped(_SUBJECT, record.subject),
-        _dumped(_ACTION, record.action),
+        _text(Subject, record.subject),
+        _text(Action, record.action),
         "null" if metadata is None else _json(metadata),
         str(record.overage_policy),
         record.idempotency_key,
@@ -136,8 +129,8 @@ def reservation_of(row: Row) -> Reservation:
         estimate=Amount(unit=Unit(row[3]), amount=row[4]),
         affected_scopes=_beginnings(row[5]),
         budgeted_scopes=tuple(row[6].split("\n")),
-        subject=_SUBJECT.validate_json(row[7]),
-        action=_ACTION.validate_json(row[8]),
+        subject=adapter(Subject).validate_json(row[7]),
+        action=adapter(Action).validate_json(row[8]),
         metadata=json.loads(row[9]),
         overage_policy=OveragePolicy(row[10]),
         idempotency_key=row[11],
@@ -149,7 +142,7 @@ def reservation_of(row: Row) -> Reservation:
         finalized_at_ms=None if row[17] == NEVER else row[17],
         charged=settlement.get("charged"),
         committed_metadata=settlement.get("metadata"),
-        committed_metrics=None if metrics is None else _USAGE.validate_python(metrics),
+        committed_metrics=None if metrics is None else adapter(Usage).validate_python(metrics),
         release_reason=settlement.get("reason"),
     )
 
@@ -160,7 +153,7 @@ def _settlement(record: Reservation) -> str:
     said = {
         "charged": record.charged,
         "metadata": record.committed_metadata,
-        "metrics": None if metrics is None else _USAGE.dump_python(metrics, exclude_none=True),
+        "metrics": None if metrics is None else json.loads(to_json(Usage, metrics)),
         "reason": record.release_reason,
     }
     return _json({name: value for name, value in said.items() if value is not None})
@@ -244,8 +237,8 @@ def setting_of(row: Row) -> Setting:
     return Setting(name=row[0], value=row[1])
 
 
-def _dumped(adapter: TypeAdapter[Any], value: Any) -> str:
-    return adapter.dump_json(value, exclude_none=True).decode()
+def _text(record_type: type, value: Any) -> str:
+    return to_json(record_type, value).decode()
 
 
 def _json(value: Any) -> str:
