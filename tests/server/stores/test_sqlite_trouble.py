@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runcycles.errors import StoreBusyError, StoreCorruptError, StoreError
-from runcycles.ledger.state import Outcome, Snapshot, tenant_key
+from runcycles.ledger.state import Outcome, Snapshot, reservation_key, tenant_key
 from runcycles_server.stores import ReservationQuery
 from runcycles_server.stores.clock import MonotonicClock
 from runcycles_server.stores.sqlite import writers
@@ -63,7 +63,11 @@ async def test_a_list_over_a_damaged_row_says_which(bench: Bench, path: Path) ->
 async def test_a_list_that_sqlite_refuses_is_told_in_our_words(bench: Bench, path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
         foreign.execute("DROP TABLE reservations")
-    for asked in (bench.store.reservations(ReservationQuery(tenant=TENANT)), bench.store.due(1)):
+    for asked in (
+        bench.store.reservations(ReservationQuery(tenant=TENANT)),
+        bench.store.due(1),
+        bench.store.get(reservation_key("rsv-1")),
+    ):
         with pytest.raises(StoreError, match=r"answered: no such table: reservations"):
             await asked
 
