@@ -2,9 +2,11 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import closing
 from pathlib import Path
+from threading import Event
+from typing import Any, NoReturn
 
 import pytest
 
@@ -91,10 +93,35 @@ async def test_a_writer_that_was_stopped_takes_nothing_more(runner: BatchRunner)
 
 
 async def _stopped(writer: ThreadWriter) -> None:
-    async def stop() -> None:
-        await writer.stop()
+    await finish_async(_awaited(writer.stop()))
 
-    await finish_async(stop())
+
+async def test_a_thread_that_is_interrupted_leaves_nobody_waiting(runner: BatchRunner) -> None:
+    writer = ThreadWriter(runner)
+    began, may_end = Event(), Event()
+
+    def interrupted(_snapshot: Snapshot) -> NoReturn:
+        began.set()
+        may_end.wait(5)
+        raise SystemExit
+
+    first: Awaitable[Any] = writer.submit((), interrupted)
+    assert began.wait(5)
+    late: list[Awaitable[Any]] = [
+        writer.submit((ACCOUNT,), added(1)),
+        writer.call(lambda: "done"),
+    ]
+    may_end.set()
+    for asked, answer in ((first, "interrupted"), (late[0], "closed")):
+        with pytest.raises(StoreError, match=answer):
+            await finish_async(_awaited(asked))
+    assert await finish_async(_awaited(late[1])) == "done"
+    with pytest.raises(StoreError, match="the store is closed"):
+        _ = writer.submit((), lambda _snapshot: Outcome(None))
+
+
+async def _awaited(asked: Awaitable[Any]) -> Any:
+    return await asked
 
 
 async def test_a_caller_that_goes_away_during_its_batch_is_not_answered(
