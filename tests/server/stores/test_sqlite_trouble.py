@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import closing
 from pathlib import Path
 from threading import Event
@@ -42,8 +43,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def runner(path: Path) -> BatchRunner:
-    return BatchRunner(open_writer(path), path, MonotonicClock(Clock().now_ms))
+def runner(path: Path) -> Iterator[BatchRunner]:
+    with closing(open_writer(path)) as connection:
+        yield BatchRunner(connection, path, MonotonicClock(Clock().now_ms))
 
 
 async def test_a_purge_that_fails_says_why(bench: Bench, path: Path) -> None:
@@ -96,7 +98,11 @@ async def _stopped(writer: ThreadWriter) -> None:
     await finish_async(_awaited(writer.stop()))
 
 
-async def test_a_thread_that_is_interrupted_leaves_nobody_waiting(runner: BatchRunner) -> None:
+async def test_a_thread_that_is_interrupted_leaves_nobody_waiting(
+    runner: BatchRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", ends.append)
     writer = ThreadWriter(runner)
     began, may_end = Event(), Event()
 
@@ -118,6 +124,10 @@ async def test_a_thread_that_is_interrupted_leaves_nobody_waiting(runner: BatchR
     assert await finish_async(_awaited(late[1])) == "done"
     with pytest.raises(StoreError, match="the store is closed"):
         _ = writer.submit((), lambda _snapshot: Outcome(None))
+    for thread in threading.enumerate():
+        if thread.name == "cycles-writer":
+            thread.join(5)
+    assert [end.exc_type for end in ends] == [SystemExit]
 
 
 async def _awaited(asked: Awaitable[Any]) -> Any:
