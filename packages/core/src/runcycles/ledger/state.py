@@ -117,10 +117,11 @@ class Account:
     budget: Budget
 
     def __post_init__(self) -> None:
-        numbers = (self.allocated, self.spent, self.reserved, self.debt, self.overdraft_limit)
-        if min(numbers) < 0:
+        # Their bits together are negative if one of them is, and too wide if one of them is.
+        bits = self.allocated | self.spent | self.reserved | self.debt | self.overdraft_limit
+        if bits < 0:
             raise AssertionError(f"the account {self.scope} would hold a negative counter: {self}")
-        if max(numbers) > INT64_MAX or self.remaining < INT64_MIN:
+        if bits > INT64_MAX or self.remaining < INT64_MIN:
             raise OverflowError(f"the numbers of {self.scope} would leave the 64-bit range")
 
     @property
