@@ -88,7 +88,7 @@ async def test_balances_hold_every_segment_asked_for_in_any_case(bench: Bench) -
 
 async def test_zero_debt_limit_and_flag_are_left_out(bench: Bench) -> None:
     await bench.open_budget(100)
-    raw = (await bench.authority.read(Balances(tenant=TENANT), tenant=TENANT)).raw
+    raw = (await Authority(bench.store).read(Balances(tenant=TENANT), tenant=TENANT)).raw
     assert json.loads(raw) == {
         "balances": [
             {
@@ -144,7 +144,7 @@ async def test_an_operator_reads_balances_of_the_tenant_it_names(bench: Bench) -
 async def test_a_reservation_is_read_with_all_it_has(bench: Bench) -> None:
     await bench.open_budget(100)
     asked = replace(a_reserve(10), metadata={"order": 7})
-    allowed = (await bench.authority.ask(asked, tenant=TENANT)).value
+    allowed = (await Authority(bench.store).ask(asked, tenant=TENANT)).value
     assert isinstance(allowed, Allowed)
     held = str(allowed.reservation_id)
     found = await read(bench, GetReservation(reservation_id=held))
@@ -157,7 +157,7 @@ async def test_a_reservation_is_read_with_all_it_has(bench: Bench) -> None:
         actual=tokens(4),
         metadata={"ok": True},
     )
-    await bench.authority.ask(commit, tenant=TENANT)
+    await Authority(bench.store).ask(commit, tenant=TENANT)
     found = await read(bench, GetReservation(reservation_id=held))
     assert (found.status, found.committed) == (ReservationStatus.COMMITTED, tokens(4))
     assert (found.finalized_at_ms, found.committed_metadata) == (NOON_MS, {"ok": True})

@@ -98,6 +98,18 @@ async def test_one_that_cannot_expire_does_not_keep_the_others(
     assert (await bench.store.get(sound.key)).reserved == 0
 
 
+async def test_damaged_ones_are_tried_again_when_there_are_too_many(
+    bench: Bench, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "MAX_STUCK", 1)
+    await bench.keep(an_account(), a_reservation("rsv-1"), a_reservation("rsv-2"))
+    bench.clock.ms += 65_001
+    sweeper = Sweeper(bench.store)
+    for _ in range(2):
+        assert await sweeper.sweep_once() == Swept()
+    assert caplog.text.count("cannot expire") == 3
+
+
 class FailsTwice(MemoryStore):
     """A store with trouble that passes."""
 

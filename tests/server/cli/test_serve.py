@@ -30,6 +30,7 @@ def test_without_an_admin_key_one_is_made_shown_once_and_kept_as_a_digest(tmp_pa
         again = process.said()
         assert list(again) == ["base_url"]
         assert tenants(again["base_url"], first["admin_key"]) == 200
+        assert process.stop()[0] == 0
 
 
 def test_a_given_admin_key_holds_and_is_not_repeated(tmp_path: Path) -> None:

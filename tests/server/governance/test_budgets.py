@@ -235,6 +235,15 @@ def test_a_budget_that_is_not_active_takes_no_funds(acme: Acme, status: BudgetSt
     assert (answer.status_code, answer.json()["error"]) == (409, f"BUDGET_{status}")
 
 
+def test_a_closed_tenants_budget_takes_no_funds(acme: Acme) -> None:
+    found = acme.server.run(acme.server.store.get(tenant_key(acme.tenant)))
+    acme.server.put(replace(found, status=TenantStatus.CLOSED))
+    where = {"scope": f"tenant:{acme.tenant}", "unit": "TOKENS", "tenant_id": acme.tenant}
+    with acme.server.admin() as admin:
+        answer = admin.post(f"{PATH}/fund", params=where, json=credit(1))
+    assert (answer.status_code, answer.json()["error"]) == (409, "TENANT_CLOSED")
+
+
 def test_the_operator_funds_whom_he_names(acme: Acme) -> None:
     where = {"scope": f"tenant:{acme.tenant}", "unit": "TOKENS"}
     with acme.server.admin() as admin:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from runcycles.ledger.state import tenant_key
+from runcycles.types import TenantStatus
 from runcycles_server.governance.keys import digest_of
 from runcycles_server.governance.permissions import DEFAULT_PERMISSIONS, Permission, permits
 from runcycles_server.records import ApiKey, api_key_key
@@ -104,6 +106,15 @@ def test_a_key_of_nobody_is_not_made(server: Served) -> None:
     with server.admin() as admin:
         answer = admin.post(PATH, json={"tenant_id": "nobody", "name": "a key"})
     assert (answer.status_code, answer.json()["error"]) == (404, "TENANT_NOT_FOUND")
+
+
+def test_a_closed_tenant_gets_no_new_key(server: Served) -> None:
+    tenant = server.tenant(allocated=None)
+    found = server.run(server.store.get(tenant_key(tenant)))
+    server.put(replace(found, status=TenantStatus.CLOSED))
+    with server.admin() as admin:
+        answer = admin.post(PATH, json={"tenant_id": tenant, "name": "a key"})
+    assert (answer.status_code, answer.json()["error"]) == (409, "TENANT_CLOSED")
 
 
 def test_the_admin_wildcards_cover_reading_and_writing_apart() -> None:

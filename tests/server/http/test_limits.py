@@ -150,6 +150,20 @@ def test_what_is_not_http_is_refused_in_the_envelope(wire: Wire, noise: bytes) -
     assert headers["x-cycles-trace-id"] == body["trace_id"]
 
 
+def test_a_whole_request_is_answered_whatever_follows_it(acme: Acme, wire: Wire) -> None:
+    content = json.dumps(acme.question())
+    head = "\r\n".join((*head_of(acme, f"content-length: {len(content)}"), "", ""))
+    wire.socket.sendall(f"{head}{content}no request at all\r\n\r\n".encode())
+    status, headers, body = wire.answer()
+    assert (status, body["decision"], headers["connection"]) == (200, "ALLOW", "close")
+
+
+def test_a_body_that_breaks_off_its_own_framing_is_refused(acme: Acme, wire: Wire) -> None:
+    wire.send(*head_of(acme, "transfer-encoding: chunked"))
+    wire.socket.sendall(b"not a length\r\n")
+    assert wire.answer()[0] == 400
+
+
 def test_a_client_that_hangs_up_in_the_middle_troubles_nobody(acme: Acme, wire: Wire) -> None:
     wire.send(*head_of(acme, "content-length: 500"))
     wire.socket.sendall(b'{"idempotency_key"')

@@ -203,7 +203,7 @@ async def test_a_damaged_row_fails_who_asks_for_it_alone(traced: Traced) -> None
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE reservations SET charged = 1",
+        "UPDATE reservations SET settlement = '{\"charged\":1}'",
         "UPDATE reservations SET status = 'GONE'",
         "UPDATE reservations SET subject = 'nobody'",
         "UPDATE reservations SET subject = '{\"tenants\":1}'",

@@ -19,7 +19,11 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[R]):
-    """The bytes of an answer; `value` is its typed form, absent where it was remembered."""
+    """The bytes of an answer.
+
+    `value` is its typed form: absent where the answer was remembered, and without the balances,
+    which are written straight into the bytes.
+    """
 
     raw: bytes
     value: R | None = None
@@ -32,11 +36,17 @@ class Authority:
         self.store = store
 
     async def ask(
-        self, op: Subjected | Held, *, tenant: str | None, extended: bool = False
+        self,
+        op: Subjected | Held,
+        *,
+        tenant: str | None,
+        extended: bool = False,
+        fingerprint: bytes | None = None,
     ) -> Reply[Any]:
         """The answer to a question that goes through the ledger, durable when it returns.
 
-        `tenant` is the caller's; None is an operator. `extended` callers get `deny_detail`.
+        `tenant` is the caller's; None is an operator. `extended` callers get `deny_detail`. Whoever
+        read the question from bytes has its fingerprint already.
 
         Raises:
             CyclesProtocolError: the ledger's refusal.
@@ -44,8 +54,10 @@ class Authority:
         op_type = type(op)
         request: Request[Any] = Request(
             tenant=tenant,
-            fingerprint=wire.fingerprint(op),
-            encode=lambda reply: wire.encode_reply(op_type, reply, extended=extended),
+            fingerprint=wire.fingerprint(op) if fingerprint is None else fingerprint,
+            encode=lambda outcome: wire.encode_reply(
+                op_type, outcome.reply, shown=outcome.shown, extended=extended
+            ),
             fresh_id=new_id(),
         )
         planned = plan(op, request)

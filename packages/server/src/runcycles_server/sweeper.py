@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from runcycles.errors import StoreCorruptError, StoreError
+from runcycles.errors import StoreCorruptError
 from runcycles.ledger.apply import Plan, expiry
 from runcycles.ledger.state import Key, Need, Outcome, Record, Snapshot
 from runcycles_server.stores.base import Store
@@ -77,7 +77,7 @@ class Sweeper:
         self._task = asyncio.get_running_loop().create_task(self._run(), name="sweeper")
 
     async def stop(self) -> None:
-        """Let the current batch finish, then sweep no more."""
+        """Sweep no more; a batch that was committed is done, another one is left for later."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -95,7 +95,7 @@ class Sweeper:
         while True:
             try:
                 await self.sweep_once()
-            except StoreError:
+            except Exception:
                 log.exception("the sweep failed; trying again in %s s", self._interval_s)
             await asyncio.sleep(self._interval_s)
 

@@ -5,7 +5,6 @@ ask here, so the order "tenancy, then replay, then rule" exists once.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, assert_never
 
 from runcycles.ledger import rules
@@ -31,7 +30,8 @@ from runcycles.ledger.state import (
     Reservation,
     Snapshot,
     Transition,
-    account_key,
+    account_keys,
+    frozen_record,
     reservation_key,
     tenant_key,
 )
@@ -59,7 +59,7 @@ ANY_TENANT: Final = None
 """The caller is an operator, who may settle reservations of every tenant."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(kw_only=False)
 class Plan(Generic[R]):
     """A transition and the records it starts from."""
 
@@ -67,7 +67,7 @@ class Plan(Generic[R]):
     transition: Transition[R]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record()
 class Request(Generic[R]):
     """What the shell knows about a question besides the op itself.
 
@@ -77,7 +77,7 @@ class Request(Generic[R]):
 
     tenant: str | None
     fingerprint: bytes
-    encode: Callable[[R], bytes]
+    encode: Callable[[Outcome[R]], bytes]
     fresh_id: str
 
 
@@ -94,7 +94,7 @@ def _asking(op: Subjected, request: Request[Any], tenant: str) -> Plan[Answer[An
     """Reserve, decide, record: the scopes follow from the subject."""
     keyed = _keyed(op, request, tenant, _ENDPOINTS[type(op)])
     unit = (op.actual if isinstance(op, Record) else op.estimate).unit
-    accounts = tuple(account_key(tenant, scope, unit) for scope in lineage(op.subject))
+    accounts = account_keys(tenant, lineage(op.subject), unit)
     footprint = (tenant_key(tenant), keyed.key, *accounts)
 
     def transition(snapshot: Snapshot) -> _Step:

@@ -5,7 +5,6 @@ key. A replay wins over everything that changed since: it describes the past.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from runcycles.ledger.refusals import key_reused
@@ -15,6 +14,7 @@ from runcycles.ledger.state import (
     Outcome,
     Remembered,
     Snapshot,
+    frozen_record,
     reservation_key,
 )
 from runcycles.ops import Refused
@@ -32,15 +32,15 @@ R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(kw_only=False)
 class Answered(Generic[R_co]):
-    """A fresh answer, and its bytes as they are remembered."""
+    """A fresh answer, and its bytes as they are remembered; balances are in the bytes alone."""
 
     value: R_co
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(kw_only=False)
 class Replayed:
     """An earlier answer, byte for byte; only the lease's remaining time is of this moment."""
 
@@ -52,15 +52,15 @@ Answer = Answered[R] | Replayed | Refused
 """What a transition of the ledger replies."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record()
 class Keyed(Generic[R]):
-    """One keyed request: where its reply is remembered, and how the reply becomes bytes."""
+    """One keyed request: where its reply is remembered, and how an outcome becomes its bytes."""
 
     tenant: str
     endpoint: str
     idempotency_key: str
     fingerprint: bytes
-    encode: Callable[[R], bytes]
+    encode: Callable[[Outcome[R]], bytes]
 
     @property
     def key(self) -> Key:
@@ -98,7 +98,7 @@ def remember(
         return outcome
     if isinstance(outcome, Refused):
         return Outcome(outcome)
-    raw = keyed.encode(outcome.reply)
+    raw = keyed.encode(outcome)
     kept = Remembered(
         tenant=keyed.tenant,
         endpoint=keyed.endpoint,

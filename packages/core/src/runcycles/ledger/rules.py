@@ -25,13 +25,13 @@ from runcycles.ledger.state import (
     DEFAULT_MAX_TTL_MS,
     DEFAULT_TTL_MS,
     Account,
-    Key,
     Need,
     Outcome,
     Reservation,
     Snapshot,
     Tenant,
     account_key,
+    account_keys,
 )
 from runcycles.ops import (
     DEFAULT_GRACE_MS,
@@ -104,9 +104,8 @@ def reserve(
         remaining_ttl_ms=ttl_ms,
         scope_path=scopes[-1],
         reserved=request.estimate,
-        balances=balances(held),
     )
-    return Outcome(reply, (*held, reservation))
+    return Outcome(reply, (*held, reservation), shown=held)
 
 
 def dry_run(
@@ -119,17 +118,15 @@ def dry_run(
     if isinstance(outcome, Need):
         return outcome
     scopes = outcome.reply.affected_scopes
-    keys = _keys(tenant, scopes, request.estimate.unit)
-    return Outcome(
-        Allowed(
-            decision=outcome.reply.decision,
-            caps=outcome.reply.caps,
-            affected_scopes=scopes,
-            scope_path=scopes[-1],
-            reserved=request.estimate,
-            balances=balances(snapshot.accounts(keys)),
-        )
+    keys = account_keys(tenant, scopes, request.estimate.unit)
+    reply = Allowed(
+        decision=outcome.reply.decision,
+        caps=outcome.reply.caps,
+        affected_scopes=scopes,
+        scope_path=scopes[-1],
+        reserved=request.estimate,
     )
+    return Outcome(reply, shown=snapshot.accounts(keys))
 
 
 def decide(
@@ -193,9 +190,8 @@ def commit(
     reply = Committed(
         charged=Amount(unit=estimate.unit, amount=charged.charged),
         released=Amount(unit=estimate.unit, amount=freed) if freed > 0 else None,
-        balances=balances(charged.accounts),
     )
-    return Outcome(reply, (*charged.accounts, settled))
+    return Outcome(reply, (*charged.accounts, settled), shown=charged.accounts)
 
 
 def release(
@@ -215,8 +211,8 @@ def release(
         finalized_at_ms=snapshot.now_ms,
         release_reason=request.reason,
     )
-    reply = Released(released=reservation.estimate, balances=balances(freed))
-    return Outcome(reply, (*freed, settled))
+    reply = Released(released=reservation.estimate)
+    return Outcome(reply, (*freed, settled), shown=freed)
 
 
 def extend(
@@ -239,9 +235,8 @@ def extend(
     reply = Extended(
         expires_at_ms=extended.expires_at_ms,
         remaining_ttl_ms=extended.expires_at_ms - snapshot.now_ms,
-        balances=balances(snapshot.accounts(reservation.account_keys)),
     )
-    return Outcome(reply, (extended,))
+    return Outcome(reply, (extended,), shown=snapshot.accounts(reservation.account_keys))
 
 
 def expire(snapshot: Snapshot, reservation: Reservation) -> Outcome[bool] | Need:
@@ -280,14 +275,8 @@ def record(
     reply = Recorded(
         event_id=event_id,
         charged=Amount(unit=actual.unit, amount=charged.charged) if capped else None,
-        balances=balances(charged.accounts),
     )
-    return Outcome(reply, charged.accounts)
-
-
-def balances(accounts: tuple[Account, ...]) -> tuple[Balance, ...]:
-    """The accounts as their owner reads them."""
-    return tuple(balance(account) for account in accounts)
+    return Outcome(reply, charged.accounts, shown=charged.accounts)
 
 
 def balance(account: Account) -> Balance:
@@ -312,7 +301,7 @@ def _budgeted(
     snapshot: Snapshot, tenant: str, scopes: tuple[str, ...], unit: Unit
 ) -> tuple[Account, ...] | Refused | Need:
     """The accounts that a request in this unit must pass, root first; never none."""
-    accounts = snapshot.accounts(_keys(tenant, scopes, unit))
+    accounts = snapshot.accounts(account_keys(tenant, scopes, unit))
     if accounts:
         return accounts
     every = tuple(account_key(tenant, scope, other) for scope in scopes for other in UNIT_ORDER)
@@ -320,10 +309,6 @@ def _budgeted(
         return Need(missing)
     others = snapshot.accounts(every)
     return unit_mismatch(others, unit) if others else no_budget(scopes, tenant, unit)
-
-
-def _keys(tenant: str, scopes: tuple[str, ...], unit: Unit) -> tuple[Key, ...]:
-    return tuple(account_key(tenant, scope, unit) for scope in scopes)
 
 
 def _as_denial(refused: Refused, subject: Subject) -> Outcome[Denied] | Refused:

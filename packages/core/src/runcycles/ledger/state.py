@@ -6,7 +6,8 @@ asserts its own invariants, so a broken one cannot be made by a rule nor read fr
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, Protocol, TypeVar
+from functools import lru_cache
+from typing import Any, Final, Generic, Protocol, TypeVar, dataclass_transform
 
 from runcycles.types import (
     INT64_MAX,
@@ -39,6 +40,12 @@ def account_key(tenant: str, scope: str, unit: Unit) -> Key:
     return ("account", tenant, scope, unit)
 
 
+@lru_cache(maxsize=4_096)
+def account_keys(tenant: str, scopes: tuple[str, ...], unit: Unit) -> tuple[Key, ...]:
+    """The keys of several scopes; kept, because the same few subjects spend again and again."""
+    return tuple(("account", tenant, scope, unit) for scope in scopes)
+
+
 def tenant_key(tenant: str) -> Key:
     """The key of a tenant record."""
     return ("tenant", tenant)
@@ -52,6 +59,19 @@ def reservation_key(reservation_id: str) -> Key:
 def reply_key(tenant: str, endpoint: str, idempotency_key: str) -> Key:
     """The key under which a reply is remembered."""
     return ("reply", tenant, endpoint, idempotency_key)
+
+
+C = TypeVar("C")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def frozen_record(*, kw_only: bool = True) -> Callable[[type[C]], type[C]]:
+    """A dataclass that is frozen for the type checker, and only there.
+
+    Refusing assignments at run time as well would triple the cost of making a record, and one
+    decision makes a dozen. None of these leaves the authority.
+    """
+    return dataclass(slots=True, kw_only=kw_only, unsafe_hash=True)
 
 
 SETTLED: Final = (ReservationStatus.COMMITTED, ReservationStatus.RELEASED)
@@ -80,7 +100,7 @@ class Budget:
     metadata: Metadata | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record()
 class Account:
     """One budget's ledger: four counters, from which what remains is derived."""
 
@@ -97,10 +117,11 @@ class Account:
     budget: Budget
 
     def __post_init__(self) -> None:
-        numbers = (self.allocated, self.spent, self.reserved, self.debt, self.overdraft_limit)
-        if min(numbers) < 0:
+        # Their bits together are negative if one of them is, and too wide if one of them is.
+        bits = self.allocated | self.spent | self.reserved | self.debt | self.overdraft_limit
+        if bits < 0:
             raise AssertionError(f"the account {self.scope} would hold a negative counter: {self}")
-        if max(numbers) > INT64_MAX or self.remaining < INT64_MIN:
+        if bits > INT64_MAX or self.remaining < INT64_MIN:
             raise OverflowError(f"the numbers of {self.scope} would leave the 64-bit range")
 
     @property
@@ -172,7 +193,7 @@ class Tenant:
         return ("tenant", self.tenant_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record()
 class Reservation:
     """One hold. `budgeted_scopes` is frozen when it is made; settling touches only those."""
 
@@ -222,11 +243,10 @@ class Reservation:
     @property
     def account_keys(self) -> tuple[Key, ...]:
         """The accounts that hold this reservation's estimate, root first."""
-        unit = self.estimate.unit
-        return tuple(("account", self.tenant, scope, unit) for scope in self.budgeted_scopes)
+        return account_keys(self.tenant, self.budgeted_scopes, self.estimate.unit)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record()
 class Remembered:
     """A reply kept for its idempotency key: the same request gets the same bytes again."""
 
@@ -245,7 +265,7 @@ class Remembered:
         return ("reply", self.tenant, self.endpoint, self.idempotency_key)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(kw_only=False)
 class Snapshot:
     """What a rule may see: records as they are at one moment, and that moment in epoch ms."""
 
@@ -285,15 +305,19 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(kw_only=False)
 class Outcome(Generic[T_co]):
-    """What a rule answers, and the records it wants kept. No changes means nothing happens."""
+    """What a rule answers, and the records it wants kept. No changes means nothing happens.
+
+    `shown` are the accounts that the answer shows as balances; None where it shows none.
+    """
 
     reply: T_co
     changes: tuple[Record, ...] = ()
+    shown: tuple[Account, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(kw_only=False)
 class Need:
     """A rule's answer when its snapshot does not hold enough: load these and ask again."""
 

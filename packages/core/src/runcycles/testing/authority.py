@@ -99,7 +99,9 @@ class InMemoryAuthority:
         request: Request[Any] = Request(
             tenant=caller,
             fingerprint=wire.fingerprint(parsed),
-            encode=lambda reply: wire.encode_reply(op_type, reply, extended=True),
+            encode=lambda outcome: wire.encode_reply(
+                op_type, outcome.reply, shown=outcome.shown, extended=True
+            ),
             fresh_id=new_id(),
         )
         planned = plan(parsed, request)

@@ -1,7 +1,6 @@
 """Questions over HTTP: pooled connections, one way to build requests and to read answers."""
 
 import platform
-import secrets
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final, TypeVar
@@ -12,7 +11,7 @@ from anyio.lowlevel import RunVar
 from runcycles import wire
 from runcycles.config import CyclesConfig
 from runcycles.errors import CyclesTransportError
-from runcycles.ids import new_id
+from runcycles.ids import new_id, random_hex
 from runcycles.ops import Op
 from runcycles.transports.base import SENDING, Sending
 from runcycles.wire import headers
@@ -123,7 +122,7 @@ def _request(
 ) -> httpx.Request:
     """The HTTP request of a question."""
     sending = SENDING.get() or Sending(new_id())
-    sent = {headers.TRACEPARENT: f"00-{sending.trace_id}-{secrets.token_hex(8)}-01"}
+    sent = {headers.TRACEPARENT: f"00-{sending.trace_id}-{random_hex(64)}-01"}
     body = wire.encode_body(op)
     if body is None:
         params = wire.query_of(op)

@@ -15,6 +15,7 @@ from runcycles.wire.requests import (
     parse_query,
     path_of,
     query_of,
+    read_body,
 )
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "path_of",
     "problem_of",
     "query_of",
+    "read_body",
     "rule_of",
     "with_remaining_ttl",
 ]

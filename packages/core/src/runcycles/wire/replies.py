@@ -5,6 +5,7 @@ we do not know; what must be there, must be there.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar, cast
 
@@ -33,7 +34,8 @@ from runcycles.ops import (
     Reserve,
 )
 from runcycles.types import CLOSED, Amount, Balance, Caps, DenyDetail, EpochMs, Verdict
-from runcycles.wire.adapters import adapter
+from runcycles.wire.adapters import adapter, to_json
+from runcycles.wire.balances import Counters, encode_balances
 
 R = TypeVar("R")
 
@@ -85,13 +87,26 @@ REPLY_BODIES: Final[dict[type[Op[Any]], type[Any]]] = {
 }
 
 
-def encode_reply(op_type: type[Op[Any]], reply: Any, *, extended: bool = False) -> bytes:
-    """The body of an answer; `extended` says that the caller understands `deny_detail`."""
+def encode_reply(
+    op_type: type[Op[Any]],
+    reply: Any,
+    *,
+    shown: Iterable[Counters] | None = None,
+    extended: bool = False,
+) -> bytes:
+    """The body of an answer.
+
+    `shown` are accounts that it shows as its balances, which saves making balances first;
+    `extended` says that the caller understands `deny_detail`.
+    """
     if isinstance(reply, Denied):
         body: Any = _denied_body(op_type, reply, extended=extended)
     else:
         body = reply
-    return adapter(type(body)).dump_json(body, exclude_none=True)
+    encoded = to_json(type(body), body)
+    if shown is None:
+        return encoded
+    return b'%b,"balances":%b}' % (encoded[:-1], encode_balances(shown))
 
 
 def _denied_body(

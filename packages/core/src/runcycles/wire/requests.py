@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
 
@@ -31,7 +33,7 @@ from runcycles.ops import (
 )
 from runcycles.scopes import LEVELS
 from runcycles.types import Subject
-from runcycles.wire.adapters import adapter
+from runcycles.wire.adapters import adapter, to_json
 
 O = TypeVar("O", bound=Op[Any])  # noqa: E741 - an op
 
@@ -63,6 +65,7 @@ MAX_ID_LENGTH: Final = 128
 
 _QUERY_NAMES: Final = {"created_from": "from", "created_to": "to"}
 _SCOPE_VALUE: Final = re.compile(r"[a-zA-Z0-9_.-]+")
+_levels_of: Final = attrgetter(*LEVELS)
 _DIMENSION_NAME: Final = re.compile(r"[a-z0-9_.-]+")
 
 
@@ -105,18 +108,31 @@ def parse_body(op_type: type[O], body: bytes, reservation_id: str = "") -> O:
     Raises:
         InvalidRequestError: naming the field.
     """
+    return read_body(op_type, body, reservation_id)[0]
+
+
+def read_body(op_type: type[O], body: bytes, reservation_id: str = "") -> tuple[O, bytes]:
+    """The op in a request body and its fingerprint; to check the one is half of making the other.
+
+    Raises:
+        InvalidRequestError: naming the field.
+    """
     body_type = ENDPOINTS[op_type].body
     if body_type is None:
         raise TypeError(f"{op_type.__name__} has no body")
-    parsed: Any = parse_as(body_type, body)
-    if body_type is not op_type:
+    op: Any = _validated(body_type, body)
+    said = to_json(body_type, op)
+    if not _says_each_thing_once(body, op, said):
+        _look_closer(body)
+    if body_type is op_type:
+        _check_subject(op.subject)
+        _check_not_blank(op.action.kind, "action.kind")
+        _check_not_blank(op.action.name, "action.name")
+    else:
         _check_reservation_id(reservation_id)
         make = cast("Callable[..., O]", op_type)
-        return make(**_shallow(parsed), reservation_id=reservation_id)
-    _check_subject(parsed.subject)
-    _check_not_blank(parsed.action.kind, "action.kind")
-    _check_not_blank(parsed.action.name, "action.name")
-    return cast("O", parsed)
+        op = make(**_shallow(op), reservation_id=reservation_id)
+    return op, _digest(op, said)
 
 
 B = TypeVar("B")
@@ -128,16 +144,19 @@ def parse_as(body_type: type[B], body: bytes) -> B:
     Raises:
         InvalidRequestError: naming the field.
     """
+    parsed = _validated(body_type, body)
+    # Defaults do not count, since they may be left out of a body; one that says them is looked at.
+    said = adapter(body_type).dump_json(parsed, exclude_defaults=True)
+    if not _says_each_thing_once(body, parsed, said):
+        _look_closer(body)
+    return parsed
+
+
+def _validated(body_type: type[B], body: bytes) -> B:
     try:
-        parsed = cast("B", adapter(body_type).validate_json(body, strict=True))
+        return cast("B", adapter(body_type).validate_json(body, strict=True))
     except ValidationError as problem:
         raise invalid(*_first(problem)) from None
-    if not _says_each_thing_once(body, parsed):
-        try:
-            json.loads(body, object_pairs_hook=_strict)  # pydantic lets these through
-        except ValueError as problem:
-            raise invalid("", f"the body is not JSON: {problem}") from None
-    return parsed
 
 
 def parse_query(op_type: type[O], query: Mapping[str, str], **path: str) -> O:
@@ -165,13 +184,18 @@ def fingerprint(op: Op[Any]) -> bytes:
 
     An absent optional differs from its default, except `dry_run` and `grace_period_ms`.
     """
+    return _digest(op, encode_body(op) or b"")
+
+
+def _digest(op: Op[Any], said: bytes) -> bytes:
+    """The fingerprint of an op whose body, as we write it, is known."""
     if isinstance(op, Reserve) and (op.dry_run is False or op.grace_period_ms == DEFAULT_GRACE_MS):
         grace = None if op.grace_period_ms == DEFAULT_GRACE_MS else op.grace_period_ms
         op = replace(op, dry_run=op.dry_run or None, grace_period_ms=grace)
-    body = encode_body(op) or b""
+        said = encode_body(op) or b""
     if _has_free_maps(op):
-        body = json.dumps(_canonical(json.loads(body)), sort_keys=True).encode()
-    return hashlib.sha256(body).digest()
+        said = json.dumps(_canonical(json.loads(said)), sort_keys=True).encode()
+    return hashlib.sha256(said).digest()
 
 
 def invalid(field: str, reason: str) -> InvalidRequestError:
@@ -187,17 +211,24 @@ def invalid(field: str, reason: str) -> InvalidRequestError:
     )
 
 
-def _says_each_thing_once(body: bytes, parsed: Any) -> bool:
+def _says_each_thing_once(body: bytes, parsed: Any, said: bytes) -> bool:
     """Whether it is plain, without looking closer, that no key stands twice.
 
-    What was parsed holds each key and text once. A body without escapes that has as many quotes
-    has no other. Defaults do not count, since they may be left out of a body: one that says them is
-    looked at closer, like free objects, which may hold numbers that are none.
+    What we would say of the parsed body holds each key and text once. A body without escapes that
+    has as many quotes has no other. Free objects are looked at closer: they may hold numbers that
+    are none.
     """
     if b"\\" in body or _has_free_maps(parsed):
         return False
-    said = adapter(type(parsed)).dump_json(parsed, exclude_defaults=True)
     return body.count(b'"') == said.count(b'"')
+
+
+def _look_closer(body: bytes) -> None:
+    """Refuse what pydantic lets through: a key that stands twice, a number that is none."""
+    try:
+        json.loads(body, object_pairs_hook=_strict)
+    except ValueError as problem:
+        raise invalid("", f"the body is not JSON: {problem}") from None
 
 
 def _strict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -232,6 +263,18 @@ def _first(problem: ValidationError) -> tuple[str, str]:
 
 
 def _check_subject(subject: Subject) -> None:
+    if subject.dimensions or not _are_scope_values(_levels_of(subject)):
+        _find_fault(subject)
+
+
+@lru_cache(maxsize=4_096)
+def _are_scope_values(values: tuple[str | None, ...]) -> bool:
+    """Whether some are given and all of those fit; kept, as the same few subjects ask again."""
+    given = [value for value in values if value is not None]
+    return bool(given) and all(map(_SCOPE_VALUE.fullmatch, given))
+
+
+def _find_fault(subject: Subject) -> None:
     given = [(level, value) for level in LEVELS if (value := getattr(subject, level)) is not None]
     if not given:
         raise invalid("subject", f"give at least one of {', '.join(LEVELS)}")

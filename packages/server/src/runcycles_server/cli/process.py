@@ -9,7 +9,6 @@ from typing import Final
 
 import typer
 
-from runcycles_server.http.access_log import access_log_to
 from runcycles_server.http.serving import Running, nothing, serve
 from runcycles_server.settings import Settings
 
@@ -39,10 +38,7 @@ def run_server(
         level=logging.WARNING,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    with (
-        access_log_to(settings.access_log),
-        asyncio.Runner(loop_factory=_loop_factory()) as runner,
-    ):
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(settings, on_started=started, prepare=prepare))
 
 

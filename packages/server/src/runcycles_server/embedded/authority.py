@@ -6,7 +6,7 @@ nothing new.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from runcycles import wire
 from runcycles.errors import (
@@ -32,7 +32,7 @@ from runcycles.scopes import lineage
 from runcycles.transports import SENDING
 from runcycles.types import Amount, Subject
 from runcycles_server.amounts import parse_amount
-from runcycles_server.embedded.engine import ENGINES, name_of
+from runcycles_server.embedded.engine import ENGINES, Engine, name_of
 from runcycles_server.governance.scopes import canonical_scope
 from runcycles_server.stores.opening import MEMORY, wall_clock_ms
 
@@ -64,11 +64,13 @@ class EmbeddedAuthority:
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._tenant = tenant
-        self._scope_of({})
+        _canonical(Subject(tenant=tenant))
         amount = parse_amount(budget) if isinstance(budget, str) else budget
-        private = f"{store}#{new_id()}" if store == MEMORY else name_of(store)
-        self._name = private if name is None else name
-        self._engine = ENGINES.enter(store, self._name, clock_ms)
+        self._name = name if store == MEMORY else name_of(store)
+        if self._name is None:
+            self._engine = Engine(store, clock_ms)
+        else:
+            self._engine = ENGINES.enter(store, self._name, clock_ms)
         self._is_open = True
         if amount is not None:
             self.set_budget(amount)
@@ -86,7 +88,16 @@ class EmbeddedAuthority:
         """What an async client sends its questions through."""
         return AsyncEmbeddedTransport(self)
 
-    def set_budget(self, amount: str | Amount, **levels: str) -> None:
+    def set_budget(
+        self,
+        amount: str | Amount,
+        *,
+        workspace: str | None = None,
+        app: str | None = None,
+        workflow: str | None = None,
+        agent: str | None = None,
+        toolset: str | None = None,
+    ) -> None:
         """Allocate an amount to the tenant, or to a scope of it: `set_budget("1usd", agent="bot")`.
 
         What was spent stays spent; the amount is the whole allocation, not an addition.
@@ -95,7 +106,15 @@ class EmbeddedAuthority:
             ConfigurationError: the amount or a level is not one.
             StoreError: it could not be kept.
         """
-        scope = self._scope_of(levels)
+        subject = Subject(
+            tenant=self._tenant,
+            workspace=workspace,
+            app=app,
+            workflow=workflow,
+            agent=agent,
+            toolset=toolset,
+        )
+        scope = _canonical(subject)
         wanted = parse_amount(amount) if isinstance(amount, str) else amount
         key = account_key(self._tenant, scope, wanted.unit)
         ledger_id = new_id()
@@ -118,7 +137,10 @@ class EmbeddedAuthority:
         """Let go of the store; closing twice is fine, and the end of the process does it too."""
         if self._is_open:
             self._is_open = False
-            ENGINES.leave(self._name)
+            if self._name is None:
+                self._engine.close()
+            else:
+                ENGINES.leave(self._name)
 
     def send(self, op: Op[R]) -> R:
         """The answer to a question, from a thread that may wait."""
@@ -157,15 +179,22 @@ class EmbeddedAuthority:
             path = {"reservation_id": of_path} if of_path else {}
             read = wire.parse_query(type(op), wire.query_of(op), **path)
             return (await authority.read(read, tenant=self._tenant)).raw
-        parsed: Any = wire.parse_body(type(op), wire.encode_body(op) or b"", of_path)
-        return (await authority.ask(parsed, tenant=self._tenant, extended=True)).raw
+        body = wire.encode_body(op) or b""
+        asked: tuple[Any, bytes] = wire.read_body(type(op), body, of_path)
+        reply = await authority.ask(
+            asked[0], tenant=self._tenant, extended=True, fingerprint=asked[1]
+        )
+        return reply.raw
 
-    def _scope_of(self, levels: dict[str, str]) -> str:
-        try:
-            subject = Subject(tenant=self._tenant, **cast("Any", levels))
-            return canonical_scope(lineage(subject)[-1], field="tenant" if not levels else "scope")
-        except (CyclesProtocolError, TypeError) as problem:
-            raise ConfigurationError(str(problem)) from None
+
+def _canonical(subject: Subject) -> str:
+    """The deepest scope of a subject, as budgets are stored."""
+    if not subject.tenant:
+        raise ConfigurationError("an authority needs a tenant, e.g. tenant=demo")
+    try:
+        return canonical_scope(lineage(subject)[-1])
+    except CyclesProtocolError as problem:
+        raise ConfigurationError(str(problem)) from None
 
 
 def _tenant(tenant: str, now_ms: int) -> Tenant:

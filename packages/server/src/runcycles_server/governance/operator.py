@@ -88,7 +88,7 @@ class Operator:
             endpoint=f"fund/{scope}/{unit}",
             idempotency_key=request.idempotency_key or new_id(),
             fingerprint=_fingerprint(request),
-            encode=encode,
+            encode=lambda outcome: encode(outcome.reply),
         )
 
         def transition(snapshot: Snapshot) -> Outcome[Answer[Funded]] | Need:

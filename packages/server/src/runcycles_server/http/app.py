@@ -36,20 +36,21 @@ class App:
         by_path: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
             by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+        resources = {path: _Resource(rows, service, gate) for path, rows in by_path.items()}
+        self._plain = {path: each for path, each in resources.items() if "{" not in path}
         self._router = Router(
-            [Route(path, _Resource(rows, service, gate)) for path, rows in by_path.items()],
+            [Route(path, resource) for path, resource in resources.items()],
             redirect_slashes=False,
             default=_nothing_here,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the life of the server."""
-        if scope["type"] != "http":
-            await self._router(scope, receive, send)
-            return
+        """Serve one request."""
         exchange = scope["exchange"] = Exchange(scope, receive, send)
+        # a path without parameters needs no matching, and reserving has one
+        resource = self._plain.get(scope["path"], self._router)
         try:
-            await self._router(scope, receive, send)
+            await resource(scope, receive, send)
         except CyclesProtocolError as refusal:
             await exchange.refuse(refusal.problem)
         except ClientGoneError:
@@ -87,5 +88,4 @@ class _Resource:
 
 
 async def _nothing_here(scope: Scope, _receive: Receive, _send: Send) -> None:
-    if scope["type"] == "http":
-        raise unknown_path(scope["path"])
+    raise unknown_path(scope["path"])

@@ -5,13 +5,17 @@ take to arrive. Whatever cannot be parsed is refused in the protocol's own error
 """
 
 import asyncio
-import os
 from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from runcycles import wire
 from runcycles.errors import CyclesProtocolError
+from runcycles.ids import random_hex
 from runcycles_server.http.problems import head_too_large, not_http
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -67,7 +71,11 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, refusal: CyclesProtocolError) -> None:
         if self.transport.is_closing():
             return
-        request_id, trace_id = os.urandom(16).hex(), os.urandom(16).hex()
+        before = cast("RequestResponseCycle | None", self.cycle)
+        if before is not None and not (before.response_complete or before.more_body):
+            before.keep_alive = False  # a whole request came before this: answer it, then close
+            return
+        request_id, trace_id = random_hex(128), random_hex(128)
         problem = refusal.problem
         body = wire.encode_problem(problem, request_id=request_id, trace_id=trace_id)
         head = (

@@ -4,7 +4,6 @@ The hot path pays for every object and every header list made here, so there is 
 request, made of slots, and the headers that never change are made once.
 """
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from time import perf_counter
@@ -14,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from runcycles import wire
 from runcycles.errors import Problem
+from runcycles.ids import random_hex
 from runcycles.ops import Allowed, Denied
 from runcycles.types import Verdict
 from runcycles_server.http.correlation import given_trace_id
@@ -82,9 +82,8 @@ class Exchange:
         self._send = send
         self._unread = True
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        random = os.urandom(32).hex()
-        self.request_id = random[:32]
-        self.trace_id = given_trace_id(self.headers) or random[32:]
+        self.request_id = random_hex(128)
+        self.trace_id = given_trace_id(self.headers) or random_hex(128)
         self.standing: list[Header] = []
         """Headers that every answer carries from now on, refusals included."""
         self.caller = _NOBODY_YET
@@ -104,13 +103,8 @@ class Exchange:
 
     def path_parameter(self, name: str) -> str:
         """A parameter of the endpoint's path; empty where it has none of that name."""
-        value: str = self.scope["path_params"].get(name, "")
+        value: str = self.scope.get("path_params", {}).get(name, "")
         return value
-
-    def text_header(self, name: bytes) -> str | None:
-        """A header as text."""
-        value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1")
 
     async def json_body(self) -> bytes:
         """The whole body, if it says it is JSON and is not too large.

@@ -19,12 +19,15 @@ def asks(op_type: type[Op[Any]], status: int) -> Handler:
 
     async def ask(service: Service, exchange: Exchange) -> Answer:
         reservation_id = _reservation_id(exchange)
-        op: Any = wire.parse_body(op_type, await exchange.json_body(), reservation_id)
+        body = await exchange.json_body()
+        asked: tuple[Any, bytes] = wire.read_body(op_type, body, reservation_id)
+        op, fingerprint = asked
         _check_header_key(exchange, op.idempotency_key)
         reply = await service.authority.ask(
             op,
             tenant=exchange.caller.tenant,
             extended=exchange.headers.get(b"x-cycles-extensions") == _EXTENDED,
+            fingerprint=fingerprint,
         )
         exchange.decided(reply.value)
         return Answer(status, reply.raw)

@@ -17,7 +17,7 @@ import uvicorn
 from runcycles_server.authority import Authority
 from runcycles_server.governance.admin_key import AdminKey, admin_key
 from runcycles_server.governance.operator import Operator
-from runcycles_server.http.access_log import AccessLog
+from runcycles_server.http.access_log import access_log_to
 from runcycles_server.http.app import App
 from runcycles_server.http.auth import Gate
 from runcycles_server.http.connection import Connection, drop_overdue
@@ -133,25 +133,22 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[App, AdminKey, Opera
     Raises:
         StartError, StoreError: with a sentence that says what to do.
     """
-    store = open_store(settings.store)
-    await store.start()
-    try:
-        key = await admin_key(store, settings.admin_key)
-        operator = Operator(store)
-        app = App(
-            ENDPOINTS,
-            Service(Authority(store), operator),
-            Gate(store, admin_digest=key.digest),
-            AccessLog() if settings.access_log else None,
-        )
-        sweeper = Sweeper(store)
-        sweeper.start()
+    with access_log_to(settings.access_log) as access_log:
+        store = open_store(settings.store)
+        await store.start()
         try:
-            yield app, key, operator
+            key = await admin_key(store, settings.admin_key)
+            operator = Operator(store)
+            service = Service(Authority(store), operator)
+            app = App(ENDPOINTS, service, Gate(store, admin_digest=key.digest), access_log)
+            sweeper = Sweeper(store)
+            sweeper.start()
+            try:
+                yield app, key, operator
+            finally:
+                await sweeper.stop()
         finally:
-            await sweeper.stop()
-    finally:
-        await store.close()
+            await store.close()
 
 
 async def nothing(_running: Running) -> None:

@@ -30,28 +30,25 @@ CREATE TABLE tenants (
 ) STRICT;
 
 CREATE TABLE reservations (
-    reservation_id     TEXT    NOT NULL UNIQUE,
-    tenant             TEXT    NOT NULL,
-    status             TEXT    NOT NULL,
-    subject            TEXT    NOT NULL, -- JSON
-    action             TEXT    NOT NULL, -- JSON
-    unit               TEXT    NOT NULL,
-    reserved           INTEGER NOT NULL, -- the estimate
-    scope_path         TEXT    NOT NULL, -- the deepest scope; the others are its beginnings
-    budgeted_scopes    TEXT    NOT NULL, -- one a line, root first
-    overage_policy     TEXT    NOT NULL,
-    idempotency_key    TEXT    NOT NULL,
-    created_at_ms      INTEGER NOT NULL,
-    expires_at_ms      INTEGER NOT NULL,
-    grace_ms           INTEGER NOT NULL,
-    max_extensions     INTEGER NOT NULL,
-    extension_count    INTEGER NOT NULL,
-    finalized_at_ms    INTEGER,
-    charged            INTEGER,
-    metadata           TEXT, -- JSON
-    committed_metadata TEXT, -- JSON
-    committed_metrics  TEXT, -- JSON
-    release_reason     TEXT
+    reservation_id  TEXT    NOT NULL UNIQUE,
+    tenant          TEXT    NOT NULL,
+    status          TEXT    NOT NULL,
+    unit            TEXT    NOT NULL,
+    reserved        INTEGER NOT NULL, -- the estimate
+    scope_path      TEXT    NOT NULL, -- the deepest scope; the others are its beginnings
+    budgeted_scopes TEXT    NOT NULL, -- one a line, root first
+    subject         TEXT    NOT NULL, -- JSON
+    action          TEXT    NOT NULL, -- JSON
+    metadata        TEXT    NOT NULL, -- JSON, null where there is none
+    overage_policy  TEXT    NOT NULL,
+    idempotency_key TEXT    NOT NULL,
+    created_at_ms   INTEGER NOT NULL,
+    expires_at_ms   INTEGER NOT NULL,
+    grace_ms        INTEGER NOT NULL,
+    max_extensions  INTEGER NOT NULL,
+    extension_count INTEGER NOT NULL,
+    finalized_at_ms INTEGER NOT NULL, -- by a commit or release; -1 where there was none
+    settlement      TEXT    NOT NULL  -- what a commit or release said, as JSON
 ) STRICT;
 
 -- lists are a tenant's, by default the youngest first
@@ -62,7 +59,7 @@ CREATE INDEX reservations_due ON reservations (expires_at_ms + grace_ms) WHERE s
 
 -- what the sweeper forgets, long after its end
 CREATE INDEX reservations_ended ON reservations (
-    coalesce(finalized_at_ms, expires_at_ms + grace_ms)
+    iif(finalized_at_ms >= 0, finalized_at_ms, expires_at_ms + grace_ms)
 ) WHERE status <> 'ACTIVE';
 
 -- The one copy of every answer; the same request gets it again.

@@ -2,7 +2,7 @@
 DELETE FROM reservations WHERE rowid IN (
     SELECT rowid FROM reservations
     WHERE status <> 'ACTIVE'
-        AND coalesce(finalized_at_ms, expires_at_ms + grace_ms) <= :ended_before_ms
-    ORDER BY coalesce(finalized_at_ms, expires_at_ms + grace_ms)
+        AND iif(finalized_at_ms >= 0, finalized_at_ms, expires_at_ms + grace_ms) <= :ended_before_ms
+    ORDER BY iif(finalized_at_ms >= 0, finalized_at_ms, expires_at_ms + grace_ms)
     LIMIT :limit
 )

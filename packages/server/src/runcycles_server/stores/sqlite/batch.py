@@ -112,7 +112,10 @@ class BatchRunner:
     def get(self, key: Key) -> Any:
         """The record under a key, or None."""
         found: dict[Key, Any] = {}
-        self._load((key,), found)
+        try:
+            self._load((key,), found)
+        except sqlite3.Error as problem:
+            raise translated(problem, self._path) from problem
         return found[key]
 
     def _commit(self, batch: Sequence[Asked]) -> None:

@@ -108,11 +108,10 @@ RESERVATIONS: Final = Codec(
     record=Reservation,
     table="reservations",
     columns=(
-        *("reservation_id", "tenant", "status", "subject", "action", "unit", "reserved"),
-        *("scope_path", "budgeted_scopes", "overage_policy", "idempotency_key"),
-        *("created_at_ms", "expires_at_ms", "grace_ms", "max_extensions", "extension_count"),
-        *("finalized_at_ms", "charged", "metadata", "committed_metadata", "committed_metrics"),
-        "release_reason",
+        *("reservation_id", "tenant", "status", "unit", "reserved", "scope_path"),
+        *("budgeted_scopes", "subject", "action", "metadata", "overage_policy"),
+        *("idempotency_key", "created_at_ms", "expires_at_ms", "grace_ms", "max_extensions"),
+        *("extension_count", "finalized_at_ms", "settlement"),
     ),
     key_length=1,
     fixed=frozenset(

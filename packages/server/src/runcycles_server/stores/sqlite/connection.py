@@ -29,7 +29,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     connection = _connect(path)
     try:
         check_is_ours(connection, path)
-        _keep_a_write_ahead_log(connection, path)
+        keep_a_write_ahead_log(connection, path)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         if sys.platform == "darwin":  # pragma: no cover - there fsync alone does not reach the disk
@@ -55,7 +55,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
 
 
-def _keep_a_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
+def keep_a_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
+    """Let readers and the writer work side by side.
+
+    Raises:
+        StoreError: this file system cannot.
+    """
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise StoreError(f"{path} lies on a file system without shared memory; choose another")

@@ -71,6 +71,8 @@ class Lists:
         where.lies_in("created_at_ms", query.created)
         where.lies_in("expires_at_ms", query.expires)
         where.lies_in("finalized_at_ms", query.finalized)
+        if not query.finalized.is_open:
+            where.add("finalized_at_ms >= 0")
         if query.idempotency_key is not None:
             found = self.get((REPLIES.kind, query.tenant, "reserve", query.idempotency_key))
             where.add("reservation_id = ?", None if found is None else found.reservation_id)
@@ -122,7 +124,7 @@ class Where:
             self.add(HOLDS_SEGMENT.format(column), f"{level}:{value}")
 
     def lies_in(self, column: str, window: Window) -> None:
-        """The moment in this column lies in the window, which a missing one never does."""
+        """The moment in this column lies in the window."""
         if window.lowest is not None:
             self.add(f"{column} >= ?", window.lowest)
         if window.highest is not None:

@@ -2,13 +2,15 @@
 
 Reading a row makes a record, and a record asserts its own invariants; a row that somebody bent
 does not come back as money.
+
+The two kinds that every decision writes are made of plain `str`, `int` and `bytearray`: Python's
+sqlite3 looks for an adapter for everything else, None and `bytes` included, and takes longer for
+that than for the rest of the row.
 """
 
 import json
 from itertools import accumulate
 from typing import Any, Final
-
-from pydantic import TypeAdapter
 
 from runcycles.ledger.state import Account, Budget, Remembered, Reservation, Tenant, TenantProfile
 from runcycles.types import (
@@ -21,15 +23,13 @@ from runcycles.types import (
     Unit,
     Usage,
 )
+from runcycles.wire.adapters import adapter, to_json
 from runcycles_server.records import ApiKey, Setting
 
 Row = tuple[Any, ...]
 
-_SUBJECT: Final = TypeAdapter(Subject)
-_ACTION: Final = TypeAdapter(Action)
-_USAGE: Final = TypeAdapter(Usage)
-_BUDGET: Final = TypeAdapter(Budget)
-_PROFILE: Final = TypeAdapter(TenantProfile)
+NEVER: Final = -1
+"""Stands in a column of moments for one that has not come."""
 
 
 def account_row(record: Account) -> Row:
@@ -45,7 +45,7 @@ def account_row(record: Account) -> Row:
         record.overdraft_limit,
         record.is_over_limit,
         record.status,
-        _dumped(_BUDGET, record.budget),
+        _text(Budget, record.budget),
     )
 
 
@@ -62,7 +62,7 @@ def account_of(row: Row) -> Account:
         overdraft_limit=row[7],
         is_over_limit=bool(row[8]),
         status=BudgetStatus(row[9]),
-        budget=_BUDGET.validate_json(row[10]),
+        budget=adapter(Budget).validate_json(row[10]),
     )
 
 
@@ -75,7 +75,7 @@ def tenant_row(record: Tenant) -> Row:
         record.default_ttl_ms,
         record.max_ttl_ms,
         record.max_extensions,
-        None if record.profile is None else _dumped(_PROFILE, record.profile),
+        None if record.profile is None else _text(TenantProfile, record.profile),
     )
 
 
@@ -88,64 +88,75 @@ def tenant_of(row: Row) -> Tenant:
         default_ttl_ms=row[3],
         max_ttl_ms=row[4],
         max_extensions=row[5],
-        profile=None if row[6] is None else _PROFILE.validate_json(row[6]),
+        profile=None if row[6] is None else adapter(TenantProfile).validate_json(row[6]),
     )
 
 
 def reservation_row(record: Reservation) -> Row:
     """A reservation as a row."""
-    metrics = record.committed_metrics
+    estimate, metadata = record.estimate, record.metadata
     return (
         record.reservation_id,
         record.tenant,
-        record.status,
-        _dumped(_SUBJECT, record.subject),
-        _dumped(_ACTION, record.action),
-        record.estimate.unit,
-        record.estimate.amount,
+        str(record.status),
+        str(estimate.unit),
+        estimate.amount,
         record.affected_scopes[-1],
         "\n".join(record.budgeted_scopes),
-        record.overage_policy,
+        _text(Subject, record.subject),
+        _text(Action, record.action),
+        "null" if metadata is None else _json(metadata),
+        str(record.overage_policy),
         record.idempotency_key,
         record.created_at_ms,
         record.expires_at_ms,
         record.grace_ms,
         record.max_extensions,
         record.extension_count,
-        record.finalized_at_ms,
-        record.charged,
-        _free(record.metadata),
-        _free(record.committed_metadata),
-        None if metrics is None else _dumped(_USAGE, metrics),
-        record.release_reason,
+        NEVER if record.finalized_at_ms is None else record.finalized_at_ms,
+        "{}" if record.finalized_at_ms is None else _settlement(record),
     )
 
 
 def reservation_of(row: Row) -> Reservation:
     """The reservation in a row."""
+    settlement = json.loads(row[18])
+    metrics = settlement.get("metrics")
     return Reservation(
         reservation_id=row[0],
         tenant=row[1],
         status=ReservationStatus(row[2]),
-        subject=_SUBJECT.validate_json(row[3]),
-        action=_ACTION.validate_json(row[4]),
-        estimate=Amount(unit=Unit(row[5]), amount=row[6]),
-        affected_scopes=_beginnings(row[7]),
-        budgeted_scopes=tuple(row[8].split("\n")),
-        overage_policy=OveragePolicy(row[9]),
-        idempotency_key=row[10],
-        created_at_ms=row[11],
-        expires_at_ms=row[12],
-        grace_ms=row[13],
-        max_extensions=row[14],
-        extension_count=row[15],
-        finalized_at_ms=row[16],
-        charged=row[17],
-        metadata=_parsed(row[18]),
-        committed_metadata=_parsed(row[19]),
-        committed_metrics=None if row[20] is None else _USAGE.validate_json(row[20]),
-        release_reason=row[21],
+        estimate=Amount(unit=Unit(row[3]), amount=row[4]),
+        affected_scopes=_beginnings(row[5]),
+        budgeted_scopes=tuple(row[6].split("\n")),
+        subject=adapter(Subject).validate_json(row[7]),
+        action=adapter(Action).validate_json(row[8]),
+        metadata=json.loads(row[9]),
+        overage_policy=OveragePolicy(row[10]),
+        idempotency_key=row[11],
+        created_at_ms=row[12],
+        expires_at_ms=row[13],
+        grace_ms=row[14],
+        max_extensions=row[15],
+        extension_count=row[16],
+        finalized_at_ms=None if row[17] == NEVER else row[17],
+        charged=settlement.get("charged"),
+        committed_metadata=settlement.get("metadata"),
+        committed_metrics=None if metrics is None else adapter(Usage).validate_python(metrics),
+        release_reason=settlement.get("reason"),
     )
+
+
+def _settlement(record: Reservation) -> str:
+    """What the commit or the release said; what it did not say is left out."""
+    metrics = record.committed_metrics
+    said = {
+        "charged": record.charged,
+        "metadata": record.committed_metadata,
+        "metrics": None if metrics is None else json.loads(to_json(Usage, metrics)),
+        "reason": record.release_reason,
+    }
+    return _json({name: value for name, value in said.items() if value is not None})
 
 
 def reply_row(record: Remembered) -> Row:
@@ -154,8 +165,8 @@ def reply_row(record: Remembered) -> Row:
         record.tenant,
         record.endpoint,
         record.idempotency_key,
-        record.fingerprint,
-        record.reply,
+        bytearray(record.fingerprint),
+        bytearray(record.reply),
         record.expires_at_ms,
         record.reservation_id,
         record.lease_expires_at_ms,
@@ -226,13 +237,17 @@ def setting_of(row: Row) -> Setting:
     return Setting(name=row[0], value=row[1])
 
 
-def _dumped(adapter: TypeAdapter[Any], value: Any) -> str:
-    return adapter.dump_json(value, exclude_none=True).decode()
+def _text(record_type: type, value: Any) -> str:
+    return to_json(record_type, value).decode()
+
+
+def _json(value: Any) -> str:
+    """A JSON value of any shape as text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _free(value: Any) -> str | None:
-    """A JSON value of any shape as text."""
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    return None if value is None else _json(value)
 
 
 def _parsed(text: str | None) -> Any:

@@ -137,7 +137,22 @@ class ThreadWriter:
 
     def _work(self) -> None:
         with answering():
-            self._answer()
+            try:
+                self._answer()
+            finally:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Tell whoever came too late; nobody waits for a thread that has ended."""
+        with self._lock:
+            self._stopping = True
+        while not self._queue.empty():
+            item = self._queue.get()
+            if isinstance(item, Asked):
+                item.error = StoreError("the store is closed")
+                item.resolve()
+            else:
+                item()
 
     def _answer(self) -> None:
         while not (self._stopping and self._queue.empty()):

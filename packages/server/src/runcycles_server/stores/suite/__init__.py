@@ -11,4 +11,4 @@ from runcycles_server.stores.suite.lists import CHECKS as LISTS
 
 CHECKS: tuple[Check, ...] = (*DECISIONS, *KEEPING, *LISTS)
 
-__all__ = ["CHECKS", "Bench", "Check", "Clock"]
+__all__ = ["Bench", "CHECKS", "Check", "Clock"]

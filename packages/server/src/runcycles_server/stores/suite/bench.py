@@ -1,11 +1,15 @@
 """What a check works with: a store, its clock, and records to put into it."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
+from runcycles import wire
 from runcycles.ids import new_id
+from runcycles.ledger.apply import Request, plan
+from runcycles.ledger.idempotency import Answered, Replayed
 from runcycles.ledger.state import (
     Account,
     Budget,
@@ -15,7 +19,7 @@ from runcycles.ledger.state import (
     Snapshot,
     account_key,
 )
-from runcycles.ops import Allowed, Commit, Release, Reserve
+from runcycles.ops import Commit, Held, Refused, Release, Reserve, Subjected
 from runcycles.types import (
     Action,
     Amount,
@@ -25,7 +29,6 @@ from runcycles.types import (
     Unit,
     tokens,
 )
-from runcycles_server.authority import Authority, Reply
 from runcycles_server.stores.base import Store
 
 T = TypeVar("T")
@@ -61,11 +64,6 @@ class Bench:
     clock: Clock
     reopen: Callable[[], Awaitable[Store]] | None = None
 
-    @property
-    def authority(self) -> Authority:
-        """The authority over this store."""
-        return Authority(self.store)
-
     async def keep(self, *records: Record) -> None:
         """Keep records as they are."""
         footprint = tuple(record.key for record in records)
@@ -81,25 +79,40 @@ class Bench:
         assert isinstance(found, Account), found
         return found
 
-    async def reserve(self, amount: int, *, key: str | None = None) -> Reply[Any]:
-        """Ask for tokens; a refusal is raised."""
-        return await self.authority.ask(a_reserve(amount, key=key), tenant=TENANT)
+    async def ask(self, op: Subjected | Held) -> Answered[Any] | Replayed:
+        """What the ledger answers over this store; a refusal is raised."""
+        op_type = type(op)
+        request: Request[Any] = Request(
+            tenant=TENANT,
+            fingerprint=wire.fingerprint(op),
+            encode=lambda outcome: wire.encode_reply(op_type, outcome.reply, shown=outcome.shown),
+            fresh_id=new_id(),
+        )
+        planned = plan(op, request)
+        answer = await self.store.transact(planned.footprint, planned.transition)
+        if isinstance(answer, Refused):
+            raise wire.error_for(op, wire.problem_of(answer))
+        return answer
+
+    async def reserve(self, amount: int, *, key: str | None = None) -> Answered[Any] | Replayed:
+        """Ask for tokens."""
+        return await self.ask(a_reserve(amount, key=key))
 
     async def hold(self, amount: int, *, key: str | None = None) -> str:
         """The id of a new reservation."""
-        held = (await self.reserve(amount, key=key)).value
-        assert isinstance(held, Allowed), held
-        return str(held.reservation_id)
+        answer = await self.reserve(amount, key=key)
+        return str(json.loads(answer.raw)["reservation_id"])
 
-    async def commit(self, reservation_id: str, actual: int) -> Reply[Any]:
+    async def commit(self, reservation_id: str, actual: int) -> Answered[Any] | Replayed:
         """Settle a reservation."""
-        op = Commit(idempotency_key=new_id(), reservation_id=reservation_id, actual=tokens(actual))
-        return await self.authority.ask(op, tenant=TENANT)
+        key = new_id()
+        return await self.ask(
+            Commit(idempotency_key=key, reservation_id=reservation_id, actual=tokens(actual))
+        )
 
-    async def release(self, reservation_id: str) -> Reply[Any]:
+    async def release(self, reservation_id: str) -> Answered[Any] | Replayed:
         """Give a reservation back."""
-        op = Release(idempotency_key=new_id(), reservation_id=reservation_id)
-        return await self.authority.ask(op, tenant=TENANT)
+        return await self.ask(Release(idempotency_key=new_id(), reservation_id=reservation_id))
 
 
 Check = Callable[[Bench], Awaitable[None]]

@@ -1,156 +1,29 @@
 """What was kept: it comes back as it was, after a restart too, and goes when its time is over."""
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from runcycles.errors import StoreError
 from runcycles.ledger.idempotency import HELD_FOR_MS
 from runcycles.ledger.state import (
-    Budget,
     Outcome,
-    Record,
-    Remembered,
-    Tenant,
-    TenantProfile,
     reply_key,
     reservation_key,
 )
 from runcycles.types import (
-    INT64_MAX,
-    Action,
-    Amount,
-    BudgetStatus,
-    OveragePolicy,
     ReservationStatus,
-    Subject,
-    Unit,
-    Usage,
 )
-from runcycles_server.records import ApiKey, Setting
 from runcycles_server.stores.suite.bench import (
     ACCOUNT,
     NOON_MS,
-    SCOPE,
     TENANT,
     Bench,
     Check,
     a_reservation,
     added,
-    an_account,
     together,
 )
-
-FREE: Final[dict[str, Any]] = {"text": 'quote " and \\ and \n', "é": [1, 2.5, None, {"x": True}]}
-"""JSON of every shape, as callers put it into metadata."""
-
-
-def one_of_each() -> tuple[Record, ...]:
-    """Records of every kind, each with everything that it can hold."""
-    return (
-        an_account(
-            allocated=INT64_MAX,
-            spent=1,
-            reserved=2,
-            debt=3,
-            overdraft_limit=4,
-            is_over_limit=True,
-            status=BudgetStatus.FROZEN,
-            budget=Budget(
-                ledger_id="ledger-9",
-                created_at_ms=NOON_MS,
-                updated_at_ms=NOON_MS + 1,
-                overage_policy=OveragePolicy.ALLOW_WITH_OVERDRAFT,
-                rollover_policy="CARRY_FORWARD",
-                period_start_ms=NOON_MS,
-                period_end_ms=NOON_MS + 2,
-                metadata=FREE,
-            ),
-        ),
-        an_account(scope=f"{SCOPE}/agent:b", unit=Unit.CREDITS),
-        Tenant(tenant_id="plain"),
-        Tenant(
-            tenant_id="full",
-            status="damaged",
-            overage_policy=OveragePolicy.REJECT,
-            default_ttl_ms=1_000,
-            max_ttl_ms=2_000,
-            max_extensions=0,
-            profile=TenantProfile(
-                name="Full & Söhne",
-                created_at_ms=NOON_MS,
-                updated_at_ms=NOON_MS,
-                parent_tenant_id="plain",
-                reservation_expiry_policy="AUTO_RELEASE",
-                suspended_at_ms=NOON_MS,
-                closed_at_ms=NOON_MS,
-                metadata={"k": "v"},
-            ),
-        ),
-        a_reservation("rsv-plain"),
-        a_reservation(
-            "rsv-full",
-            status=ReservationStatus.COMMITTED,
-            subject=Subject(tenant="Acme", agent="Bot_1", dimensions={"run_id": "7"}),
-            action=Action(kind="tool.call", name="send ✉", tags=("a", "b")),
-            estimate=Amount(unit=Unit.RISK_POINTS, amount=INT64_MAX),
-            affected_scopes=("tenant:acme", "tenant:acme/agent:bot_1"),
-            budgeted_scopes=("tenant:acme/agent:bot_1",),
-            overage_policy=OveragePolicy.ALLOW_IF_AVAILABLE,
-            extension_count=3,
-            finalized_at_ms=NOON_MS + 9,
-            charged=0,
-            metadata=FREE,
-            committed_metadata={},
-            committed_metrics=Usage(tokens_input=1, model_version="m", custom=FREE),
-        ),
-        a_reservation(
-            "rsv-given-back",
-            status=ReservationStatus.RELEASED,
-            finalized_at_ms=NOON_MS,
-            release_reason="",
-        ),
-        a_reply("plain"),
-        a_reply("full", reservation_id="rsv-full", lease_expires_at_ms=NOON_MS + 1),
-        ApiKey(
-            key_id="key_1",
-            tenant_id=TENANT,
-            digest="00ff",
-            key_prefix="cyc_x",
-            name="first",
-            created_at_ms=NOON_MS,
-            expires_at_ms=NOON_MS + 1,
-        ),
-        ApiKey(
-            key_id="key_2",
-            tenant_id=TENANT,
-            digest="11ee",
-            key_prefix="cyc_y",
-            name="second",
-            created_at_ms=NOON_MS,
-            expires_at_ms=NOON_MS + 1,
-            status="REVOKED",
-            description="d",
-            permissions=("a:b", "c:d"),
-            scope_filter=(),
-            revoked_at_ms=NOON_MS,
-            revoked_reason="lost",
-            metadata={"k": "v"},
-        ),
-        Setting(name="empty", value=""),
-    )
-
-
-def a_reply(key: str, **fields: Any) -> Remembered:
-    """A reply of the checks' tenant, remembered for a day."""
-    reply = Remembered(
-        tenant=TENANT,
-        endpoint="reserve",
-        idempotency_key=key,
-        fingerprint=bytes(range(32)),
-        reply=b'{"decision":"ALLOW"}',
-        expires_at_ms=NOON_MS + 86_400_000,
-    )
-    return replace(reply, **fields)
+from runcycles_server.stores.suite.samples import a_reply, one_of_each
 
 
 async def every_record_comes_back_as_it_was(bench: Bench) -> None:

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from runcycles.ledger.state import Reservation, Tenant
 from runcycles.types import INT64_MAX, Amount, ReservationStatus, Unit, tokens
-from runcycles_server.records import ApiKey
 from runcycles_server.stores.queries import SORTS, ReservationQuery, Window
 from runcycles_server.stores.suite.bench import (
     NOON_MS,
@@ -17,6 +16,7 @@ from runcycles_server.stores.suite.bench import (
     a_reservation,
     an_account,
 )
+from runcycles_server.stores.suite.samples import an_api_key
 
 EVERY: Final = ReservationQuery(tenant=TENANT, limit=200)
 
@@ -146,15 +146,7 @@ async def operators_lists_come_by_id(bench: Bench) -> None:
     """Tenants, and API keys of one tenant or of all."""
     tenants = [Tenant(tenant_id=name) for name in ("a", "b", "c")]
     keys = [
-        ApiKey(
-            key_id=f"key_{number}",
-            tenant_id=tenant,
-            digest=f"{9 - number:02x}",
-            key_prefix="cyc",
-            name="n",
-            created_at_ms=NOON_MS,
-            expires_at_ms=NOON_MS,
-        )
+        an_api_key(f"key_{number}", tenant_id=tenant, digest=f"{9 - number:02x}")
         for number, tenant in enumerate("aab")
     ]
     await bench.keep(*reversed(tenants), *reversed(keys))
