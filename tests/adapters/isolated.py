@@ -37,7 +37,7 @@ ADAPTERS = {
     "openai-agents": Adapter("openai_agents", "openai-agents"),
     "crewai": Adapter("crewai", "crewai"),
 }
-FOR_TESTS = ("pytest>=9", "pytest-cov", "hypothesis", "anyio", "trio", "vcrpy>=7")
+FOR_TESTS = ("jsonschema", "pytest>=9", "pytest-cov", "hypothesis", "anyio", "trio", "vcrpy>=7")
 RESOLUTIONS = {"newest": "highest", "oldest": "lowest-direct"}
 
 

@@ -382,22 +382,3 @@ def test_a_wrong_parameter_is_named(
     with pytest.raises(InvalidRequestError) as refusal:
         wire.parse_query(op_type, query)
     assert refusal.value.details == {"field": field}
-
-
-def test_a_truth_in_a_query_is_written_in_small_letters() -> None:
-    assert wire.query_of(Balances(tenant="acme", include_children=True)) == {
-        "tenant": "acme",
-        "include_children": "true",
-        "limit": "50",
-    }
-
-
-def test_the_path_names_the_reservation_whatever_the_query_says() -> None:
-    op = wire.parse_query(GetReservation, {"reservation_id": "other"}, reservation_id="mine")
-    assert op == GetReservation(reservation_id="mine")
-
-
-def test_a_long_id_in_a_path_is_refused() -> None:
-    with pytest.raises(InvalidRequestError) as refusal:
-        wire.parse_query(GetReservation, {}, reservation_id="r" * 129)
-    assert refusal.value.details == {"field": "reservation_id"}
