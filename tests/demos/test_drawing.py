@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 from rich.text import Text
@@ -55,6 +56,17 @@ def test_a_curve_keeps_its_last_value_to_the_end_of_the_picture() -> None:
 
 def test_a_race_without_a_refusal_has_no_mark() -> None:
     assert "409, call" not in svg.draw(plot(mark=False))
+
+
+def test_a_late_refusal_is_named_below_the_rising_curve_where_no_line_crosses_it() -> None:
+    late = replace(plot(), mark=Mark(t=6.0, value=1.0, text="409, call 101"))
+    assert "leader" in classes(svg.draw(plot()))
+    assert "leader" not in classes(svg.draw(late))
+    assert "409, call 101" in svg.draw(late)
+
+
+def classes(picture: str) -> set[str | None]:
+    return {element.get("class") for element in ET.fromstring(picture).iter()}
 
 
 def test_a_curve_that_has_not_begun_is_drawn_as_nothing() -> None:
