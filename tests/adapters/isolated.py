@@ -33,7 +33,15 @@ class Adapter:
 
 
 ADAPTERS = {
-    "langchain": Adapter("langchain", "langchain-core", "[agents]", ("langchain-openai>=1.0",)),
+    "langchain": Adapter(
+        "langchain",
+        "langchain-core",
+        "[agents]",
+        (
+            "langchain>=1.4",
+            "langchain-openai>=1.7",
+        ),
+    ),
     "openai-agents": Adapter("openai_agents", "openai-agents"),
     "crewai": Adapter("crewai", "crewai"),
 }

@@ -3,6 +3,7 @@
 Recorded against the model server on loopback; `RECORD=1` records again what is missing.
 """
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,19 @@ def without_the_machine(request: Any) -> Any:
     return request
 
 
+def says_the_same(one: Any, other: Any) -> None:
+    """Clients of different versions put the keys of a body in different orders."""
+    assert json.loads(one.body) == json.loads(other.body)
+
+
 TAPES = VCR(
     cassette_library_dir=str(CASSETTES),
     record_mode="once" if os.environ.get("RECORD") else "none",
-    match_on=["method", "path", "body"],
+    match_on=["method", "path", "same_json"],
     before_record_request=without_the_machine,
     decode_compressed_response=True,
 )
+TAPES.register_matcher("same_json", says_the_same)
 
 
 def played(name: str, url: str) -> tuple[str, InMemoryAuthority]:
