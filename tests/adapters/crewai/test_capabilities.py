@@ -31,6 +31,17 @@ def look_up(query: str) -> str:
     return query
 
 
+class Price(BaseModel):
+    euros: int
+
+
+class Asking(InternalInstructor[Price]):
+    """CrewAI's way to structured output, up to the moment in which it would use the client."""
+
+    def _create_instructor_client(self) -> Any:
+        return None
+
+
 class Silent(BaseLLM):
     """An LLM of the user's own, which tells CrewAI nothing about its calls."""
 
@@ -144,14 +155,6 @@ def test_retries_of_the_client_itself_share_one_reservation() -> None:
 
 def test_a_client_used_directly_is_enforced_and_charged_as_estimated() -> None:
     """CrewAI's structured output by `instructor` runs the hook and tells of no end."""
-
-    class Price(BaseModel):
-        euros: int
-
-    class Asking(InternalInstructor[Price]):
-        def _create_instructor_client(self) -> Any:
-            return None
-
     with rigged(deny_at=2) as rig, cycles_crew(rig.client):
         with pytest.raises(AttributeError):  # there is no such client here, the hook has run
             Asking(content="x", model=Price, llm=rig.llm()).to_pydantic()
@@ -159,6 +162,15 @@ def test_a_client_used_directly_is_enforced_and_charged_as_estimated() -> None:
             Asking(content="x", model=Price, llm=rig.llm()).to_pydantic()
         assert rig.watched.spent == rig.watched.allowed[0].estimate.amount
         rig.assert_settled()
+
+
+def test_a_client_used_directly_is_not_taken_for_the_call_before_it() -> None:
+    with rigged(deny_at=2) as rig, cycles_crew(rig.client):
+        llm = rig.llm()
+        llm.call("hello")
+        with pytest.raises(BudgetExceededError):
+            Asking(content="x", model=Price, llm=llm).to_pydantic()
+        assert (rig.requests, rig.asked) == (1, [MODEL, MODEL])
 
 
 def test_embeddings_of_memory_and_knowledge_cannot_be_seen() -> None:

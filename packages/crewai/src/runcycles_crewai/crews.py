@@ -80,7 +80,7 @@ class CrewGuard:
         self._exits = ExitStack()
         self._hooks = {
             InterceptionPoint.PRE_MODEL_CALL: self._inside(self._before_model),
-            InterceptionPoint.POST_MODEL_CALL: self._inside(lambda _: self._settle_latest()),
+            InterceptionPoint.POST_MODEL_CALL: self._inside(self._after_model),
             InterceptionPoint.PRE_TOOL_CALL: self._inside(self._before_tool),
             InterceptionPoint.POST_TOOL_CALL: self._inside(self._after_tool),
         }
@@ -143,9 +143,7 @@ class CrewGuard:
         self._settle(event.call_id)
         asked = _latest.get()
         call = self._open.take(asked) if asked is not None and asked.llm is llm else None
-        if call is not None:
-            call.is_checked = True
-        else:
+        if call is None:
             call = self._reserve(llm, event.messages, event.tools, event.agent_role)
         call.around = sys.exception()
         self._open.add(event.call_id, call, run=self)
@@ -153,11 +151,11 @@ class CrewGuard:
 
     def _before_model(self, context: LLMCallHookContext) -> None:
         """Runs before the event where an agent calls, and after it where nobody does."""
-        self._settle_latest()
         latest, llm = _latest.get(), context.llm
         if context.executor is not None:
             tools = getattr(context.executor, "tools", ())
             call = self._reserve(llm, context.messages, tools, _role(context))
+            call.is_checked = True
             self._open.add(call, call, run=self)
             _latest.set(call)
         elif latest is None or latest.llm is not llm or latest.is_over or latest.is_checked:
@@ -171,7 +169,7 @@ class CrewGuard:
         request = request_of(llm, messages, tools)
         return _OpenCall(self._calls.model(request, agent=agent, run_id=self.run_id), llm)
 
-    def _settle_latest(self) -> None:
+    def _after_model(self, context: LLMCallHookContext) -> None:
         """Charge a call whose end nobody told, because its LLM announces nothing."""
         self._settle(_latest.get())
 

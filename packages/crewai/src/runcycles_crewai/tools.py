@@ -56,7 +56,7 @@ def guard_tool(
             raise
         call.settle()
 
-    copy = tool.model_copy(update={"cache_function": _caching(tool.cache_function)})
+    copy = tool.model_copy()
     if isinstance(copy, Tool):
         copy.func = _guarded(copy.func, asking)
         return copy
@@ -67,7 +67,10 @@ def guard_tool(
 
 
 class RefusedTool(ToolFailure):
-    """What a refused body returns: an error would be repeated, and then read by the model."""
+    """What a refused body returns: an error would be repeated, and then read by the model.
+
+    CrewAI remembers results of tools, but never a failure: the next call asks again.
+    """
 
     refusal: Any = Field(exclude=True)
 
@@ -111,13 +114,6 @@ def _guarded(body: Callable[..., Any], asking: Callable[[], Any]) -> Callable[..
     either: Callable[..., Any] = guarded_async if iscoroutinefunction(body) else guarded
     vars(either)["__cycles_guarded__"] = True
     return either
-
-
-def _caching(wanted: Callable[..., bool]) -> Callable[..., bool]:
-    """A refusal is not a result, and the next call asks again."""
-    return lambda arguments=None, result=None: (
-        not isinstance(result, RefusedTool) and wanted(arguments, result)
-    )
 
 
 def _refused(error: CyclesError) -> RefusedTool:
