@@ -173,6 +173,22 @@ def test_a_client_used_directly_is_not_taken_for_the_call_before_it() -> None:
         assert (rig.requests, rig.asked) == (1, [MODEL, MODEL])
 
 
+def test_a_client_used_directly_is_not_taken_for_the_call_around_it() -> None:
+    with rigged() as rig, cycles_crew(rig.client):
+        other = rig.llm(model="gpt-4o")
+
+        class Formatting(Telling):
+            def call(self, messages: Any, *args: Any, **kwargs: Any) -> str:
+                with llm_call_context():
+                    self._emit_call_started_event(messages)
+                    with suppress(AttributeError):  # as above
+                        Asking(content="x", model=Price, llm=other).to_pydantic()
+                return "four euros"
+
+        Formatting(model=MODEL).call("hello")
+        assert rig.asked == [MODEL, "gpt-4o"]
+
+
 def test_embeddings_of_memory_and_knowledge_cannot_be_seen() -> None:
     embedded: list[str] = []
 
