@@ -18,12 +18,13 @@ from crewai.hooks.llm_hooks import LLMCallHookContext
 from crewai.hooks.tool_hooks import ToolCallHookContext
 
 from runcycles import CyclesError
+from runcycles.asked import Asked
 from runcycles.calls import Call, CallGuards
 from runcycles.ids import new_id
 from runcycles.open_guards import OpenGuards
 from runcycles.settlement import OnError
 from runcycles_crewai.limits import drop_limit, hold_limit
-from runcycles_crewai.options import Asked, calls_of
+from runcycles_crewai.options import calls_of
 from runcycles_crewai.refusals import RunningTool, failing_closed, running_tool, stopped
 from runcycles_crewai.tools import bodies, is_guarded
 from runcycles_crewai.usage import request_of, usage_of

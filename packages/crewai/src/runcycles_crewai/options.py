@@ -4,13 +4,9 @@ from typing import Any
 
 from crewai.utilities.string_utils import sanitize_tool_name
 
-from runcycles import ConfigurationError, default_client
+from runcycles.asked import Asked
+from runcycles.asked import calls_of as calls_by_name
 from runcycles.calls import CallGuards
-from runcycles.clients import BaseClient
-from runcycles.default_client import AnyClient
-
-Asked = AnyClient | CallGuards | None
-"""Who is asked: a client, what was made of one, or the default client."""
 
 
 def calls_of(asked: Asked, options: dict[str, Any]) -> CallGuards:
@@ -19,16 +15,7 @@ def calls_of(asked: Asked, options: dict[str, Any]) -> CallGuards:
     Raises:
         ConfigurationError: where nobody can be asked, or for a wrong option.
     """
-    if isinstance(asked, CallGuards):
-        if options:
-            raise ConfigurationError(f"give {', '.join(options)} to CallGuards, where it was made")
-        return asked
-    client = default_client() if asked is None else asked
-    if not isinstance(client, BaseClient):
-        raise ConfigurationError(f"{client!r} is not a client; give a CyclesClient")
     if tools := options.get("tools"):
-        options["tools"] = {sanitize_tool_name(name): action for name, action in tools.items()}
-    try:
-        return CallGuards(client, **options)
-    except TypeError as exc:
-        raise ConfigurationError(f"{exc}; the options are those of CallGuards") from exc
+        named = {sanitize_tool_name(name): action for name, action in tools.items()}
+        options = {**options, "tools": named}
+    return calls_by_name(asked, options)

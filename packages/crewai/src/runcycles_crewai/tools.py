@@ -14,7 +14,8 @@ from crewai.utilities.string_utils import sanitize_tool_name
 from pydantic import Field
 
 from runcycles import ConfigurationError, CyclesError
-from runcycles_crewai.options import Asked, calls_of
+from runcycles.asked import Asked
+from runcycles_crewai.options import calls_of
 from runcycles_crewai.refusals import RunningTool, remembered, running_tool, stopped
 
 T = TypeVar("T", bound=BaseTool)

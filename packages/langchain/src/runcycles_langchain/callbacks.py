@@ -18,9 +18,10 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.outputs import LLMResult
 
 from runcycles import CyclesError, OnError
+from runcycles.asked import Asked, calls_of
 from runcycles.calls import Call
 from runcycles.open_guards import OpenGuards
-from runcycles_langchain.options import Asked, calls_of, is_marked
+from runcycles_langchain.options import is_marked
 from runcycles_langchain.refusals import end, stopping
 from runcycles_langchain.usage import caller_of, is_cached, is_ended, request_of, usage_in
 

@@ -17,9 +17,10 @@ from langchain_core.tools import tool as as_tool
 from pydantic import BaseModel
 
 from runcycles import ConfigurationError
+from runcycles.asked import Asked, calls_of
 from runcycles.calls import BaseCall, CallGuards
 from runcycles.streaming import settled, settled_async
-from runcycles_langchain.options import MARK, Asked, calls_of
+from runcycles_langchain.options import MARK
 from runcycles_langchain.refusals import Settling, stopping
 from runcycles_langchain.usage import LIMITS, Tally, answers, caller_of, request_of, usage_in
 

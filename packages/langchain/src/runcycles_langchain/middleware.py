@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from runcycles import ConfigurationError
+from runcycles.asked import Asked, calls_of
 from runcycles_langchain.guards import guard_model, guard_tools
-from runcycles_langchain.options import Asked, calls_of
 
 try:
     from langchain.agents.middleware import AgentMiddleware

@@ -14,9 +14,10 @@ from typing import Any, ClassVar, Final, TypeVar, get_args
 from agents import Agent, CustomTool, FunctionTool, Handoff, ModelProvider, RunContextWrapper, Tool
 
 from runcycles import ConfigurationError
+from runcycles.asked import Asked, calls_of
 from runcycles.calls import CallGuards
 from runcycles_openai_agents.models import CyclesModel
-from runcycles_openai_agents.options import Asked, Refusal, calls_of
+from runcycles_openai_agents.options import Refusal
 from runcycles_openai_agents.tools import AsksFirst, guarded_tool, is_guarded
 
 logger = logging.getLogger("runcycles.calls")

@@ -15,10 +15,11 @@ from agents import Agent, ModelResponse, RunContextWrapper, RunHooks, Tool
 from agents.models import get_default_model
 
 from runcycles import CyclesError, OnError
+from runcycles.asked import Asked, calls_of
 from runcycles.calls import DEFAULT_MAX_TOKENS, AsyncCall
 from runcycles.open_guards import OpenGuards
 from runcycles_openai_agents.models import CyclesModel
-from runcycles_openai_agents.options import Asked, calls_of, run_id
+from runcycles_openai_agents.options import run_id
 from runcycles_openai_agents.refusals import stopping
 from runcycles_openai_agents.tools import is_guarded, marks_of
 from runcycles_openai_agents.usage import request_of, usage_of

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import agents as sdk
 
+from runcycles.asked import Asked, calls_of
 from runcycles.calls import AsyncCall
-from runcycles_openai_agents.options import Asked, calls_of, run_id
+from runcycles_openai_agents.options import run_id
 from runcycles_openai_agents.refusals import RunStopped, settling, stopping
 from runcycles_openai_agents.usage import TERMINAL, request_of, usage_in, usage_of
 
