@@ -21,7 +21,9 @@ from runcycles.types import (
     EpochMs,
     IdempotencyKey,
     Metadata,
+    ObserveMode,
     OveragePolicy,
+    QuotaViolation,
     ReservationStatus,
     Subject,
     Usage,
@@ -94,6 +96,9 @@ class Refused:
     requested: Amount | None = None
     remaining: int | None = None
     suggested_fix: str | None = None
+    policy_id: str | None = None
+    quota: QuotaViolation | None = None
+    retry_after_ms: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def as_denial(self, affected_scopes: tuple[str, ...]) -> Denied:
@@ -106,6 +111,7 @@ class Refused:
             scope_path=affected_scopes[-1],
             requested=self.requested,
             detail=self.deny_detail,
+            retry_after_ms=self.retry_after_ms,
         )
 
     @property
@@ -115,7 +121,9 @@ class Refused:
             return None
         return DenyDetail(
             reason_code=self.reason,
+            quota_violation=self.quota,
             blocked_by_scope=self.scope,
+            blocked_by_policy=self.policy_id,
             suggested_fix=self.suggested_fix,
             budget_remaining=self.remaining,
         )
@@ -217,7 +225,10 @@ class BalancePage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reserve(Op[Decision]):
-    """May this happen, and hold the estimate if so. `dry_run` holds nothing."""
+    """May this happen, and hold the estimate if so.
+
+    `dry_run` holds nothing, and so does `observe_mode=OBSERVE`, which is also recorded.
+    """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
 
@@ -229,6 +240,7 @@ class Reserve(Op[Decision]):
     grace_period_ms: GraceMs | None = None
     overage_policy: OveragePolicy | None = None
     dry_run: bool | None = None
+    observe_mode: ObserveMode | None = None
     metadata: Metadata | None = None
 
 

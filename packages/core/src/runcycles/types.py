@@ -22,6 +22,7 @@ EpochMs = NonNegative
 Int32 = Annotated[int, Ge(0), Le(2**31 - 1)]
 ScopeId = Annotated[str, MaxLen(128)]
 IdempotencyKey = Annotated[str, MinLen(1), MaxLen(256)]
+Kind = Annotated[str, MinLen(1), MaxLen(64)]
 ToolName = Annotated[str, MaxLen(256)]
 Dimensions = Annotated[Mapping[str, Annotated[str, MaxLen(256)]], MaxLen(16)]
 Metadata = Mapping[str, Any]
@@ -80,6 +81,34 @@ class TenantStatus(StrEnum):
     CLOSED = "CLOSED"
 
 
+class ObserveMode(StrEnum):
+    """Whether a refusal blocks (ENFORCE; DISABLED means the same) or is only said (OBSERVE)."""
+
+    DISABLED = "DISABLED"
+    OBSERVE = "OBSERVE"
+    ENFORCE = "ENFORCE"
+
+
+class RiskClass(StrEnum):
+    """What a kind of action can do to the world, from looking to what cannot be undone."""
+
+    READ_ONLY = "read_only"
+    LOCAL_MUTATION = "local_mutation"
+    SIDE_EFFECT = "side_effect"
+    EXTERNAL_SIDE_EFFECT = "external_side_effect"
+    HIGH_RISK = "high_risk"
+
+
+class QuotaWindow(StrEnum):
+    """How long a quota counts before it starts again; all but `per_run` follow the UTC clock."""
+
+    PER_RUN = "per_run"
+    PER_MINUTE = "per_minute_tumbling"
+    PER_HOUR = "per_hour_tumbling"
+    PER_DAY = "per_day_tumbling"
+    PER_TENANT_PER_DAY = "per_tenant_per_day"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
     """A quantity that is never negative, in the smallest step of its unit (USD: 10⁻⁸ dollars)."""
@@ -116,14 +145,28 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyKeys:
+    """What an action touches, for quotas that look at it (protocol extension 0.1.26)."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    host: Annotated[str, MaxLen(253)] | None = None
+    recipient_domain: Annotated[str, MaxLen(253)] | None = None
+    resource_type: Annotated[str, MaxLen(128)] | None = None
+    path_prefix: Annotated[str, MaxLen(512)] | None = None
+    custom: Annotated[Mapping[str, Annotated[str, MaxLen(256)]], MaxLen(8)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """What is about to be done, e.g. kind `llm.completion`, name `gpt-4o`."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
 
-    kind: Annotated[str, MinLen(1), MaxLen(64)]
+    kind: Kind
     name: Annotated[str, MinLen(1), MaxLen(256)]
     tags: Annotated[tuple[Annotated[str, MaxLen(64)], ...], MaxLen(10)] | None = None
+    policy_keys: PolicyKeys | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,12 +222,29 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaViolation:
+    """The quota that is used up: which one, and how far (protocol extension 0.1.26)."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    action_kind: Kind
+    window: QuotaWindow
+    used: Int64
+    limit: Int64
+    scope: str
+    window_key: str | None = None
+    policy_id: str | None = None
+    risk_class: RiskClass | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DenyDetail:
     """Why something was denied and what would allow it (protocol extension 0.1.26)."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
 
     reason_code: Annotated[str, MaxLen(128)]
+    quota_violation: QuotaViolation | None = None
     blocked_by_scope: str | None = None
     blocked_by_policy: Annotated[str, MaxLen(256)] | None = None
     suggested_fix: Annotated[str, MaxLen(512)] | None = None

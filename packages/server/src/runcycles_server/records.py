@@ -2,13 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from runcycles.ledger.state import Key
+from runcycles.ledger.state import Key, frozen_record
 
 
 def api_key_key(digest: str) -> Key:
     """The key of an API key record; its secret is known by its digest alone."""
     return ("api_key", digest)
+
+
+def audit_key(log_id: str) -> Key:
+    """The key of an audit entry."""
+    return ("audit", log_id)
+
+
+def decision_key(decision_id: str) -> Key:
+    """The key of a decision record."""
+    return ("decision", decision_id)
 
 
 def setting_key(name: str) -> Key:
@@ -34,6 +45,7 @@ class ApiKey:
     revoked_at_ms: int | None = None
     revoked_reason: str | None = None
     metadata: Mapping[str, str] | None = None
+    last_used_at_ms: int | None = None
 
     @property
     def key(self) -> Key:
@@ -52,3 +64,58 @@ class Setting:
     def key(self) -> Key:
         """The name of this record."""
         return setting_key(self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One thing that an operator did, or that somebody tried and was refused. Never changed.
+
+    `details` holds what it was before and after, and why; its shape depends on the operation.
+    """
+
+    log_id: str
+    at_ms: int
+    tenant_id: str
+    operation: str
+    status: int
+    key_id: str | None = None
+    user_agent: str | None = None
+    source_ip: str | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+    request_id: str | None = None
+    trace_id: str | None = None
+    error_code: str | None = None
+    details: Mapping[str, Any] | None = None
+
+    @property
+    def key(self) -> Key:
+        """The name of this record."""
+        return audit_key(self.log_id)
+
+
+@frozen_record()
+class DecisionRecord:
+    """What the ledger saw when it answered a question, kept so that the answer can be explained.
+
+    `facts` is JSON: the values at that moment in the order in which they were looked at. Of a
+    denial that was repeated within a second there is one record, with the number of repeats and
+    the ids of the first few requests, one a line.
+    """
+
+    decision_id: str
+    tenant: str
+    at_ms: int
+    reservation_id: str | None
+    request_ids: str
+    trace_id: str
+    idempotency_key: str
+    decision: str
+    reason: str | None
+    facts: str
+    repeats: int = 0
+
+    @property
+    def key(self) -> Key:
+        """The name of this record."""
+        return decision_key(self.decision_id)

@@ -15,7 +15,9 @@ from runcycles.types import (
     Action,
     Amount,
     BudgetStatus,
+    Caps,
     Metadata,
+    ObserveMode,
     OveragePolicy,
     ReservationStatus,
     Subject,
@@ -97,6 +99,7 @@ class Budget:
     rollover_policy: str = "NONE"
     period_start_ms: int | None = None
     period_end_ms: int | None = None
+    caps: Caps | None = None
     metadata: Metadata | None = None
 
 
@@ -185,6 +188,7 @@ class Tenant:
     default_ttl_ms: int = DEFAULT_TTL_MS
     max_ttl_ms: int = DEFAULT_MAX_TTL_MS
     max_extensions: int = DEFAULT_MAX_EXTENSIONS
+    observe_mode: ObserveMode = ObserveMode.ENFORCE
     profile: TenantProfile | None = None
 
     @property
@@ -218,6 +222,8 @@ class Reservation:
     committed_metadata: Metadata | None = None
     committed_metrics: Usage | None = None
     release_reason: str | None = None
+    counted: tuple[Key, ...] = ()
+    """The counters of its run, from which a release or an expiry takes it off again."""
 
     def __post_init__(self) -> None:
         if (self.charged is not None) != (self.status is ReservationStatus.COMMITTED):

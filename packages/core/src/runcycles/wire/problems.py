@@ -24,6 +24,7 @@ def problem_of(refused: Refused) -> Problem:
         error_code=refused.code,
         reason_code=refused.reason,
         message=refused.message,
+        retry_after_ms=refused.retry_after_ms,
         details=details,
         deny_detail=refused.deny_detail,
     )
