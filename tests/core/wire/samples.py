@@ -26,7 +26,7 @@ from runcycles.ops import (
     ReservationView,
     Reserve,
 )
-from runcycles.types import Action, Caps, Subject, Usage
+from runcycles.types import Action, Caps, PolicyKeys, Subject, Usage
 
 
 def any_of(made: type[Any], /, **given: Any) -> st.SearchStrategy[Any]:
@@ -50,7 +50,10 @@ SUBJECTS = any_of(
     **dict.fromkeys(LEVELS, st.none() | SCOPE_VALUES),
     dimensions=st.none() | st.dictionaries(SCOPE_VALUES.map(str.lower), st.text(), max_size=3),
 )
-ACTIONS = any_of(Action, kind=NOT_BLANK, name=NOT_BLANK)
+POLICY_KEYS = any_of(
+    PolicyKeys, custom=st.none() | st.dictionaries(st.text(max_size=5), st.text(), max_size=3)
+)
+ACTIONS = any_of(Action, kind=NOT_BLANK, name=NOT_BLANK, policy_keys=st.none() | POLICY_KEYS)
 USAGE = st.none() | any_of(Usage, custom=METADATA)
 _ASKED: Final[dict[str, Any]] = {"subject": SUBJECTS, "action": ACTIONS, "metadata": METADATA}
 
@@ -99,6 +102,7 @@ _DENIED: Final = any_of(
 _VIEWS: Final = any_of(
     ReservationView,
     subject=SUBJECTS,
+    action=ACTIONS,
     metadata=METADATA,
     committed_metadata=METADATA,
 )

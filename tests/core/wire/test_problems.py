@@ -118,7 +118,7 @@ def test_a_denial_detail_that_cannot_be_read_is_left_out() -> None:
 
 
 def test_a_denial_detail_may_say_more_than_we_know() -> None:
-    detail = b'{"reason_code":"QUOTA","quota_violation":{}}'
+    detail = b'{"reason_code":"QUOTA","not_known_here":{}}'
     body = b'{"error":"BUDGET_EXCEEDED","details":{"deny_detail":' + detail + b"}}"
     assert wire.decode_problem(409, body).deny_detail == DenyDetail(reason_code="QUOTA")
 

@@ -304,6 +304,7 @@ def _has_free_maps(op: Any) -> bool:
     return bool(
         getattr(op, "metadata", None)
         or (subject is not None and subject.dimensions)
+        or (subject is not None and op.action.policy_keys and op.action.policy_keys.custom)
         or getattr(getattr(op, "metrics", None), "custom", None)
     )
 
