@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from runcycles_demos.kit.showing import Wishes
 from runcycles_demos.kit.stack import Stack
-from runcycles_demos.runaway.show import Wishes, show
+from runcycles_demos.runaway.show import show
 from runcycles_demos.runaway.terms import Terms
 from tests.demos.run_demo import Show
 

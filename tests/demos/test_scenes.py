@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from runcycles_demos.kit.processes import Command
+from runcycles_demos.kit.showing import Wishes
 from runcycles_demos.runaway.engine import CENT, PLAIN
 from runcycles_demos.runaway.scene import runaway_stack
-from runcycles_demos.runaway.show import Wishes, show
+from runcycles_demos.runaway.show import show
 from runcycles_demos.runaway.terms import (
     DRY_RUN,
     GUARDED,

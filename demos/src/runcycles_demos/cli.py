@@ -115,7 +115,8 @@ def runaway(  # noqa: PLR0917 - typer reads the parameters by name
     _check_time(scenes, timeout_s)
     if plot is not None:
         _check_plot(plot, scenes)
-    from runcycles_demos.runaway.show import Wishes, show  # noqa: PLC0415 - see the module's text
+    from runcycles_demos.kit.showing import Wishes  # noqa: PLC0415 - see the module's text
+    from runcycles_demos.runaway.show import show  # noqa: PLC0415 - see the module's text
 
     wishes = Wishes(as_json=as_json, plain=plain or no_color, plot=plot)
     raise typer.Exit(show(scenes, wishes))

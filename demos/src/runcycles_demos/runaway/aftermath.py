@@ -7,6 +7,7 @@ from typing import Any
 
 from runcycles_demos.kit.timeline import Timeline
 from runcycles_demos.kit.trouble import EXIT_ENVIRONMENT, EXIT_FAILED, EXIT_HELD
+from runcycles_demos.kit.verdicts import Verdict
 from runcycles_demos.runaway import assertions, shadow, terms, tokens
 from runcycles_demos.runaway.facts import Facts, Lane, Ledger
 from runcycles_demos.runaway.gathering import (
@@ -16,7 +17,6 @@ from runcycles_demos.runaway.gathering import (
 )
 from runcycles_demos.runaway.scene import Scene
 from runcycles_demos.runaway.terms import BOTH, DRY_RUN, GUARDED, OBSERVED, UNGUARDED
-from runcycles_demos.runaway.verdicts import Verdict
 
 _STATUSES = ("COMMITTED", "ACTIVE", "RELEASED", "EXPIRED")
 

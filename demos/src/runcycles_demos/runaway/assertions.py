@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 
 from runcycles_demos.kit.money import dollars
+from runcycles_demos.kit.verdicts import HTTP_CONFLICT, Verdict, equal
 from runcycles_demos.runaway.facts import Facts, Lane
-from runcycles_demos.runaway.terms import LIMIT
-from runcycles_demos.runaway.verdicts import EXCEEDED, HTTP_CONFLICT, SCOPES, Verdict, equal
+from runcycles_demos.runaway.terms import EXCEEDED, LIMIT, SCOPES
 
 LEAST_SHARE = 0.95  # of the calls that the pace allows
 MOST_LATE = 1.05  # times the schedule

@@ -6,7 +6,6 @@ processes of one machine share.
 
 import argparse
 import importlib
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -15,13 +14,15 @@ from typing import Any
 
 from runcycles import CyclesClient, CyclesConfig, DeniedError, set_default_client
 from runcycles_demos.kit.leash import hold
+from runcycles_demos.kit.overhearing import OverheardAuthority
+from runcycles_demos.kit.telling import Tell, telling
 from runcycles_demos.runaway.agent import TICKET, Steps, answer
 from runcycles_demos.runaway.engine import ENGINES, PLAIN
 from runcycles_demos.runaway.guard import dry_run_alone
 from runcycles_demos.runaway.job import Build, Job
-from runcycles_demos.runaway.overhearing import OverheardAuthority
+from runcycles_demos.runaway.overhearing import Questions
 from runcycles_demos.runaway.terms import DRY_RUN, GUARDED, LANES, OBSERVED, UNGUARDED
-from runcycles_demos.runaway.watch import CutOffError, Tell, Watch
+from runcycles_demos.runaway.watch import CutOffError, Watch
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(options: argparse.Namespace, load: Callable[[], Build]) -> None:
     """Let the agent of the engine that this loads work on its ticket."""
-    tell = _telling()
+    tell = telling()
     watch = Watch(tell, cut_s=options.cut_s, cut_calls=options.cut_calls)
-    authority = None if options.lane == UNGUARDED else _overheard(tell, watch)
+    questions = None if options.lane == UNGUARDED else _overheard(tell, watch)
     job = Job(
         model_url=options.model_url,
         guarded=options.lane in (GUARDED, OBSERVED),
@@ -49,25 +50,25 @@ def run(options: argparse.Namespace, load: Callable[[], Build]) -> None:
         if not _told_to_go():
             return
         hold()
-        stopped_by = _work(watch.outside(steps), watch, tell, authority)
+        stopped_by = _work(watch.outside(steps), watch, tell, questions)
         now = time.monotonic()
         counts = {"started": watch.started, "entered": watch.entered, "answered": watch.answered}
         tell("lane_stopped", now, by=stopped_by, seconds=now - watch.began, **counts)
 
 
-def _overheard(tell: Tell, watch: Watch) -> OverheardAuthority:
-    """The server as the environment names it, as everybody's default."""
+def _overheard(tell: Tell, watch: Watch) -> Questions:
+    """What is asked of the server that the environment names, which is everybody's default."""
 
     def tell_call(kind: str, t: float, /, **facts: Any) -> None:
         tell(kind, t, call=watch.started, **facts)
 
-    config = CyclesConfig.from_env()
-    authority = OverheardAuthority(config, tell_call)
+    config, questions = CyclesConfig.from_env(), Questions(tell_call)
+    authority = OverheardAuthority(config, questions.hear)
     set_default_client(CyclesClient(config, authority=authority))
-    return authority
+    return questions
 
 
-def _work(steps: Steps, watch: Watch, tell: Tell, authority: OverheardAuthority | None) -> str:
+def _work(steps: Steps, watch: Watch, tell: Tell, questions: Questions | None) -> str:
     """Return what ended the agent's work."""
     try:
         answer(TICKET, steps)
@@ -83,25 +84,10 @@ def _work(steps: Steps, watch: Watch, tell: Tell, authority: OverheardAuthority 
             scope=refused.scope,
             request_id=refused.request_id,
             trace_id=refused.trace_id,
-            question=authority.last_question if authority else None,
+            question=questions.last if questions else None,
         )
         return refused.error_code
     return "accepted"
-
-
-def _telling() -> Tell:
-    """Return who tells, on a standard output that nobody else in this process can reach.
-
-    What a framework prints goes where errors go.
-    """
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-
-    def tell(kind: str, t: float, /, **facts: Any) -> None:
-        stream.write(json.dumps({"kind": kind, "t": t, **facts}) + "\n")
-        stream.flush()
-
-    return tell
 
 
 def _told_to_go() -> bool:

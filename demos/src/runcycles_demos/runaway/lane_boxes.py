@@ -4,9 +4,10 @@ from rich.text import Text
 
 from runcycles_demos.kit.boxes import box
 from runcycles_demos.kit.money import dollars
+from runcycles_demos.kit.screens import DIM
 from runcycles_demos.runaway.agent import GOOD_ENOUGH
 from runcycles_demos.runaway.reading import LaneReading
-from runcycles_demos.runaway.screens import DIM, STYLES
+from runcycles_demos.runaway.screens import STYLES
 from runcycles_demos.runaway.terms import DRY_RUN, GUARDED, LIMIT, OBSERVED, UNGUARDED
 
 _LABEL = 15

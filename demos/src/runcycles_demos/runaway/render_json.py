@@ -10,19 +10,6 @@ SCHEMA = "cycles-demo/1"
 _EXACT = 6  # decimals of a second
 
 
-class Silence:
-    """Says nothing; the document is written when everything is over."""
-
-    def update(self, timeline: Timeline) -> None:
-        """Wait for the end."""
-
-    def finish(self, timeline: Timeline) -> None:
-        """Wait for the other scenes."""
-
-    def close(self) -> None:
-        """Nothing is open."""
-
-
 def document(timelines: Sequence[Timeline]) -> dict[str, Any]:
     """Return the document that the scenes add up to; of one broken off, as far as it went."""
     readings = [SceneReading.of(timeline) for timeline in timelines]

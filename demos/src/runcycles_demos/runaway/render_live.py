@@ -12,10 +12,11 @@ from rich.text import Text
 from runcycles_demos.kit.boxes import beside
 from runcycles_demos.kit.chart import draw
 from runcycles_demos.kit.money import dollars
+from runcycles_demos.kit.screens import DIM, first_screen
 from runcycles_demos.kit.timeline import Timeline
 from runcycles_demos.runaway.lane_boxes import lane_box
 from runcycles_demos.runaway.reading import NAMES, SceneReading
-from runcycles_demos.runaway.screens import DIM, STYLES, first_screen, last_screen
+from runcycles_demos.runaway.screens import STYLES, last_screen
 from runcycles_demos.runaway.terms import LIMIT
 
 _FRAME_S = 0.1

@@ -1,11 +1,12 @@
 """A scene as plain lines: for pipes, logs, and whoever prefers to read."""
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from runcycles_demos.kit.money import dollars
+from runcycles_demos.kit.screens import first_screen, print_plain
 from runcycles_demos.kit.timeline import Event, Timeline
 from runcycles_demos.runaway.reading import NAMES, SceneReading
-from runcycles_demos.runaway.screens import first_screen, last_screen
+from runcycles_demos.runaway.screens import last_screen
 
 _NAME = max(map(len, NAMES.values()))
 _START = {1: "the agent starts", 2: "both agents start", 3: "all three agents start"}
@@ -25,7 +26,7 @@ class PlainRenderer:
         new = self._reading.catch_up(timeline)
         if not self._introduced:
             self._introduced = True
-            self._screen(first_screen(self._reading.intro))
+            print_plain(self._console, first_screen(self._reading.intro))
         for event in new:
             if line := self._line(event):
                 self._console.print(line, soft_wrap=True, highlight=False, markup=False)
@@ -35,17 +36,10 @@ class PlainRenderer:
         self.update(timeline)
         if self._reading.verdicts:
             self._console.print()
-            self._screen(last_screen(self._reading))
+            print_plain(self._console, last_screen(self._reading))
 
     def close(self) -> None:
         """Nothing is open."""
-
-    def _screen(self, screen: RenderableType) -> None:
-        """Print a screen without the blanks that a terminal would need at the ends of its lines."""
-        with self._console.capture() as captured:
-            self._console.print(screen, highlight=False)
-        for line in captured.get().splitlines():
-            self._console.print(line.rstrip(), soft_wrap=True, highlight=False, markup=False)
 
     def _line(self, event: Event) -> str | None:
         match event.kind:

@@ -5,13 +5,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runcycles_demos.kit.engines import QUIET, kept_in
 from runcycles_demos.kit.meter import Bill, Meter
 from runcycles_demos.kit.processes import Child, Command
 from runcycles_demos.kit.renderers import Renderer
 from runcycles_demos.kit.stack import Authority, RunningStack, Stack
 from runcycles_demos.kit.timeline import Timeline
 from runcycles_demos.kit.trouble import StackError
-from runcycles_demos.runaway.engine import QUIET
 from runcycles_demos.runaway.terms import (
     BOTH,
     LANES,
@@ -206,8 +206,7 @@ def _lane_command(scene: Scene, lane: str, model_url: str) -> Command:
     cut = ("--cut-s", terms.cut_s) if terms.cut_s is not None else ("--cut-calls", terms.calls)
     counted = ("--by-tokens",) if terms.by_tokens else ()
     arguments = ("--engine", terms.engine.name, "--price", terms.price, *cut, *counted)
-    # a framework that keeps files keeps them where they are gone with the demo
-    settings = {"CREWAI_STORAGE_DIR": "crewai", "XDG_CONFIG_HOME": folder, "XDG_DATA_HOME": folder}
+    settings = kept_in(folder)
     if lane in scene.books:
         settings |= scene.books[lane].authority.environment(SUBJECT)
     if lane == OBSERVED:

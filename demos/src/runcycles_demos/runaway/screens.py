@@ -1,16 +1,14 @@
-"""The first screen and the last: what is real and what is not, who says what, what was shown."""
+"""The last screen: who says what, and what was shown."""
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from runcycles_demos.kit.money import dollars
-from runcycles_demos.kit.timeline import Event
+from runcycles_demos.kit.screens import conclusion, verdict_row
 from runcycles_demos.runaway.reading import NAMES, SceneReading
 from runcycles_demos.runaway.terms import DRY_RUN, GUARDED, OBSERVED, SHADOW, TOKENS, UNGUARDED
 
@@ -20,21 +18,6 @@ STYLES = {
     OBSERVED: "color(78)",
     DRY_RUN: "color(177)",
 }
-DIM = "bright_black"
-_STATE = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("–", DIM)}
-
-
-def first_screen(intro: Mapping[str, Any]) -> RenderableType:
-    """Return what is said before anything runs."""
-    rows = Table.grid(padding=(0, 2))
-    rows.add_column(style="bold", no_wrap=True)
-    rows.add_column(ratio=1)
-    for name, text in intro["rows"].items():
-        rows.add_row(name, text)
-    return Group(
-        Text.assemble((f"{intro['headline']} ", "bold"), intro["story"]),
-        Padding(rows, (1, 0)),
-    )
 
 
 def last_screen(reading: SceneReading) -> RenderableType:
@@ -42,11 +25,11 @@ def last_screen(reading: SceneReading) -> RenderableType:
     return Group(
         _observers(reading) if reading.scene == SHADOW else _witnesses(reading),
         Text(),
-        *(_verdict(event) for event in reading.verdicts),
+        *map(verdict_row, reading.verdicts),
         Text(),
         *([_came_back(reading)] if reading.scene == TOKENS else []),
         *([_overhead(reading)] if GUARDED in reading.lanes else []),
-        conclusion(reading),
+        conclusion(reading.verdicts),
     )
 
 
@@ -120,26 +103,6 @@ def _stop(lane: Mapping[str, Any]) -> str:
     return f"{why}, {lane['seconds']:.2f} s"
 
 
-def _verdict(event: Event) -> RenderableType:
-    mark, style = _STATE[event["ok"]]
-    row = Table.grid(padding=(0, 1))
-    row.add_column(width=1, style=style)
-    row.add_column(width=3, style=style)
-    row.add_column(ratio=1)
-    row.add_row(mark, event["id"], _sentence(event))
-    return row
-
-
-def _sentence(event: Event) -> Text:
-    sentence = Text(event["text"])
-    if event["ok"] is False:
-        expected, actual = (json.dumps(event[name]) for name in ("expected", "actual"))
-        sentence.append(f"\nexpected {expected}, found {actual}", "red")
-    elif event["ok"] is None:
-        sentence.append(f" – not judged: {event['skipped']}", DIM)
-    return sentence
-
-
 def _came_back(reading: SceneReading) -> Text:
     told = _summed(reading, GUARDED)
     asked, back = told["estimated_microcents"], told["released_microcents"]
@@ -155,18 +118,3 @@ def _overhead(reading: SceneReading) -> Text:
         ("commit", "bold"),
         f" p50 {took['commit_p50']:.1f} ms, p95 {took['commit_p95']:.1f} ms",
     )
-
-
-def conclusion(reading: SceneReading) -> Text:
-    """Return the last sentence, which says the same as the exit code."""
-    failed = [event["id"] for event in reading.verdicts if event["ok"] is False]
-    if failed:
-        return Text(f"{_list(failed)} {'does' if len(failed) == 1 else 'do'} not hold.", "bold red")
-    held = sum(event["ok"] is True for event in reading.verdicts)
-    every = "All" if held == len(reading.verdicts) else "The other"
-    return Text(f"{every} {held} sentences hold.", "bold green")
-
-
-def _list(names: Iterable[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

@@ -7,9 +7,9 @@ Nothing is measured here: facts go in, verdicts come out.
 from collections.abc import Callable
 
 from runcycles_demos.kit.money import dollars
+from runcycles_demos.kit.verdicts import Verdict, equal
 from runcycles_demos.runaway.facts import Asking, ShadowFacts
-from runcycles_demos.runaway.terms import LIMIT
-from runcycles_demos.runaway.verdicts import SCOPES, Verdict, equal
+from runcycles_demos.runaway.terms import LIMIT, SCOPES
 
 
 def judge(facts: ShadowFacts) -> tuple[Verdict, ...]:

@@ -32,6 +32,8 @@ SUBJECT = {
     "workflow": "default",
     "agent": AGENT,
 }
+SCOPES = 1 + len(SUBJECT)
+EXCEEDED = "BUDGET_EXCEEDED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ Nothing is measured here: facts go in, verdicts come out.
 from collections.abc import Callable
 
 from runcycles_demos.kit.money import dollars
+from runcycles_demos.kit.verdicts import HTTP_CONFLICT, Verdict, equal
 from runcycles_demos.runaway.facts import TokensFacts
-from runcycles_demos.runaway.terms import LIMIT
-from runcycles_demos.runaway.verdicts import EXCEEDED, HTTP_CONFLICT, SCOPES, Verdict, equal
+from runcycles_demos.runaway.terms import EXCEEDED, LIMIT, SCOPES
 
 
 def judge(facts: TokensFacts) -> tuple[Verdict, ...]:

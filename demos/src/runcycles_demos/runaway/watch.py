@@ -8,8 +8,9 @@ which is the same for all lanes.
 import functools
 import time
 from collections.abc import Callable
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
+from runcycles_demos.kit.telling import Tell
 from runcycles_demos.runaway.agent import Steps
 
 P = ParamSpec("P")
@@ -18,14 +19,6 @@ R = TypeVar("R")
 
 class CutOffError(Exception):
     """The lane has had its share of time or calls; an operator would have stopped it here."""
-
-
-class Tell(Protocol):
-    """Hands one fact on to whoever watches."""
-
-    def __call__(self, kind: str, t: float, /, **facts: Any) -> None:
-        """Tell that this happened at this moment."""
-        ...
 
 
 class Watch:

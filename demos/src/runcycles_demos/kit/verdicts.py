@@ -4,8 +4,6 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 HTTP_CONFLICT: Final = 409
-EXCEEDED: Final = "BUDGET_EXCEEDED"
-SCOPES: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
