@@ -1,17 +1,17 @@
 """Prices of models: raw usage → an exact amount in µ¢, rounded up.
 
-The bundled prices come from `genai-prices` (extra `runcycles[prices]`): offline, imported on
-first use, with tiers and dates. Your own prices, a dict, win over them. A model nobody can price
-is never free: the call is refused, or costs the amount you chose.
+The bundled prices know tiers and dates (`runcycles.bundled_prices`). Your own prices, a dict, win
+over them. A model nobody can price is never free: the call is refused, or costs the amount you
+chose.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
-from functools import cache
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
+from runcycles.bundled_prices import bundled_price
 from runcycles.errors import ConfigurationError, UnknownPriceError
 from runcycles.types import INT64_MAX, MICROCENTS_PER_USD, Amount, Unit
 
@@ -96,29 +96,31 @@ class PriceBook:
         """
         if (own := self._own.get(model)) is not None:
             return _microcents(own.dollars(usage))
-        found = _bundled(model, provider)
+        found = bundled_price(model, provider)
         if found is None:
             return self._unknown(model)
-        return _microcents(_dollars(found, usage, at or datetime.now(tz=UTC)))
+        dollars = found.dollars(
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_tokens,
+            usage.cache_write_tokens,
+            at or datetime.now(tz=UTC),
+        )
+        return _microcents(dollars)
 
     def bound(
         self, model: str, *, input_tokens: int, output_tokens: int, provider: str | None = None
     ) -> Amount:
-        """The most a call can cost: nothing of its input comes from a cache.
+        """The most a call can cost: nothing of its input comes from a cache, or all goes into one.
 
         Raises:
             UnknownPriceError: as `cost`.
         """
         plain = ModelUsage(input_tokens=input_tokens, output_tokens=output_tokens)
         most = self.cost(model, plain, provider=provider)
-        found = None if model in self._own else _bundled(model, provider)
-        if found is None or not _charges_more_for_writing_the_cache(model, provider):
+        if model in self._own:
             return most
-        written = ModelUsage(
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            cache_write_tokens=input_tokens,
-        )
+        written = replace(plain, cache_write_tokens=input_tokens)
         return max(most, self.cost(model, written, provider=provider), key=lambda it: it.amount)
 
     def output_within(
@@ -167,54 +169,3 @@ OVERHEAD_PER_MESSAGE: Final = 16
 def _microcents(dollars: Decimal) -> Amount:
     exact = (dollars * MICROCENTS_PER_USD).to_integral_value(rounding=ROUND_CEILING)
     return Amount(unit=Unit.USD_MICROCENTS, amount=min(int(exact), INT64_MAX))
-
-
-@cache
-def _bundled(model: str, provider: str | None) -> tuple[Any, Any] | None:
-    """The provider and model that a name means, or None. Names may carry the provider in front."""
-    try:
-        from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - 1.6 MB of prices
-    except ImportError:  # the extra `prices` is not installed; only the caller's own prices count
-        return None
-    snapshot = get_snapshot()
-    for name, owner in _readings(model, provider):
-        try:
-            return snapshot.find_provider_model(name, None, owner, None)
-        except LookupError:
-            continue
-    return None
-
-
-def _readings(model: str, provider: str | None) -> list[tuple[str, str | None]]:
-    readings = [(model, provider)]
-    for separator in ("/", ":"):
-        prefix, found, rest = model.partition(separator)
-        if found and rest:
-            readings += [(rest, prefix), (rest, provider)]
-    return [*readings, (model, None), *((rest, None) for rest, _ in readings[1:])]
-
-
-@cache
-def _charges_more_for_writing_the_cache(model: str, provider: str | None) -> bool:
-    found = _bundled(model, provider)
-    now = datetime.now(tz=UTC)
-    plain = ModelUsage(input_tokens=1_000, output_tokens=0)
-    written = ModelUsage(input_tokens=1_000, output_tokens=0, cache_write_tokens=1_000)
-    return found is not None and _dollars(found, written, now) > _dollars(found, plain, now)
-
-
-def _dollars(found: tuple[Any, Any], usage: ModelUsage, at: datetime) -> Decimal:
-    from genai_prices import Usage  # noqa: PLC0415 - only when a price is asked for
-
-    provider, model = found
-    counted: dict[str, int] = {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-    }
-    if usage.cached_tokens:
-        counted["cache_read_tokens"] = usage.cached_tokens
-    if usage.cache_write_tokens:
-        counted["cache_write_tokens"] = usage.cache_write_tokens
-    price = model.calc_price(Usage(**counted), provider, genai_request_timestamp=at)
-    total: Decimal = price.total_price
-    return total

@@ -36,14 +36,16 @@ class DictStore:
 
     def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
         """Run the transition on the records of its footprint and keep its outcome."""
-        now_ms = self.now_ms()
-        loaded = {key: self.records.get(key) for key in footprint}
+        now_ms, records = self.now_ms(), self.records
+        loaded = {key: records.get(key) for key in footprint}
         for _ in range(MAX_NEEDS):
             outcome = transition(Snapshot(now_ms, loaded))
             if isinstance(outcome, Outcome):
-                self.records.update((record.key, record) for record in outcome.changes)
+                for record in outcome.changes:
+                    records[record.key] = record
                 return outcome.reply
-            loaded.update((key, self.records.get(key)) for key in outcome.keys)
+            for key in outcome.keys:
+                loaded[key] = records.get(key)
         raise AssertionError(f"a transition asked for more records {MAX_NEEDS} times in a row")
 
     def of_kind(self, kind: type[R]) -> Iterator[R]:

@@ -16,6 +16,7 @@ from runcycles.wire.requests import (
     path_of,
     query_of,
     read_body,
+    read_op,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "problem_of",
     "query_of",
     "read_body",
+    "read_op",
     "rule_of",
     "with_remaining_ttl",
 ]

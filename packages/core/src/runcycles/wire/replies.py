@@ -34,7 +34,7 @@ from runcycles.ops import (
     Reserve,
 )
 from runcycles.types import CLOSED, Amount, Balance, Caps, DenyDetail, EpochMs, Verdict
-from runcycles.wire.adapters import adapter, to_json
+from runcycles.wire.adapters import from_json, to_json
 from runcycles.wire.balances import Counters, encode_balances
 
 R = TypeVar("R")
@@ -156,7 +156,7 @@ def decode_reply(
     """
     body_type = REPLY_BODIES[type(op)]
     try:
-        found = adapter(body_type).validate_json(body, extra="ignore")
+        found = from_json(body_type, body, extra="ignore")
     except ValidationError as problem:
         raise CyclesTransportError(
             f"the authority answered {status}, but not with a {body_type.__name__}: "

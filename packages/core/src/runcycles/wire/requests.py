@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import quote
@@ -33,7 +33,7 @@ from runcycles.ops import (
 )
 from runcycles.scopes import LEVELS
 from runcycles.types import Subject
-from runcycles.wire.adapters import adapter, to_json
+from runcycles.wire.adapters import adapter, from_json, to_json
 
 O = TypeVar("O", bound=Op[Any])  # noqa: E741 - an op
 
@@ -97,7 +97,7 @@ def encode_body(op: Op[Any]) -> bytes | None:
     if body is None:
         return None
     try:
-        return adapter(body).dump_json(op, exclude_none=True, warnings="none")
+        return to_json(body, op, warnings=False)
     except PydanticSerializationError as problem:
         raise invalid("", f"it cannot be written as JSON: {problem}") from None
 
@@ -120,19 +120,48 @@ def read_body(op_type: type[O], body: bytes, reservation_id: str = "") -> tuple[
     body_type = ENDPOINTS[op_type].body
     if body_type is None:
         raise TypeError(f"{op_type.__name__} has no body")
-    op: Any = _validated(body_type, body)
-    said = to_json(body_type, op)
-    if not _says_each_thing_once(body, op, said):
+    parsed = _validated(body_type, body)
+    said = to_json(body_type, parsed)
+    if not _says_each_thing_once(body, parsed, said):
         _look_closer(body)
-    if body_type is op_type:
-        _check_subject(op.subject)
-        _check_not_blank(op.action.kind, "action.kind")
-        _check_not_blank(op.action.name, "action.name")
-    else:
-        _check_reservation_id(reservation_id)
-        make = cast("Callable[..., O]", op_type)
-        op = make(**_shallow(op), reservation_id=reservation_id)
+    op = _checked(op_type, parsed, reservation_id)
     return op, _digest(op, said)
+
+
+def read_op(op: O) -> tuple[O, bytes]:
+    """`read_body` of an op in this process: what came out of it had it been sent.
+
+    Raises:
+        InvalidRequestError: naming the field.
+    """
+    body_type, said = ENDPOINTS[type(op)].body, encode_body(op)
+    if body_type is None or said is None:
+        raise TypeError(f"{type(op).__name__} has no body")
+    parsed = _validated(body_type, said)
+    if _has_free_maps(parsed):
+        _look_closer(said)
+    read = _checked(type(op), parsed, getattr(op, "reservation_id", ""))
+    return read, _digest(read, said)
+
+
+def _checked(op_type: type[O], parsed: Any, reservation_id: str) -> O:
+    """The op of a body whose types are right: what they cannot say is checked as well."""
+    if ENDPOINTS[op_type].body is op_type:
+        _check_subject(parsed.subject)
+        _check_not_blank(parsed.action.kind, "action.kind")
+        _check_not_blank(parsed.action.name, "action.name")
+        return cast("O", parsed)
+    _check_reservation_id(reservation_id)
+    make = cast("Callable[..., O]", op_type)
+    given = {name: getattr(parsed, name) for name in _names(cast("Any", op_type))}
+    return make(**given, reservation_id=reservation_id)
+
+
+@cache
+def _names(op_type: Any) -> tuple[str, ...]:
+    """What of an op stands in its body."""
+    names = (field.name for field in fields(op_type))
+    return tuple(name for name in names if name != "reservation_id")
 
 
 B = TypeVar("B")
@@ -154,7 +183,7 @@ def parse_as(body_type: type[B], body: bytes) -> B:
 
 def _validated(body_type: type[B], body: bytes) -> B:
     try:
-        return cast("B", adapter(body_type).validate_json(body, strict=True))
+        return cast("B", from_json(body_type, body, strict=True))
     except ValidationError as problem:
         raise invalid(*_first(problem)) from None
 
@@ -248,10 +277,6 @@ def _is_finite(value: Any) -> bool:
     if isinstance(value, list):
         return all(_is_finite(item) for item in value)
     return not isinstance(value, float) or math.isfinite(value)
-
-
-def _shallow(body: Any) -> dict[str, Any]:
-    return {field.name: getattr(body, field.name) for field in fields(body)}
 
 
 def _first(problem: ValidationError) -> tuple[str, str]:

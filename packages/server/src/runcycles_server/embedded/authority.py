@@ -6,7 +6,7 @@ nothing new.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from runcycles import wire
 from runcycles.errors import (
@@ -27,13 +27,14 @@ from runcycles.ledger.state import (
     account_key,
     tenant_key,
 )
-from runcycles.ops import Balances, GetReservation, ListReservations, Op
+from runcycles.ops import Denied, GetReservation, Op
 from runcycles.scopes import lineage
 from runcycles.transports import SENDING
 from runcycles.types import Amount, Subject
 from runcycles_server.amounts import parse_amount
 from runcycles_server.embedded.engine import ENGINES, Engine, name_of
 from runcycles_server.governance.scopes import canonical_scope
+from runcycles_server.reads import Read
 from runcycles_server.stores.opening import MEMORY, wall_clock_ms
 
 R = TypeVar("R")
@@ -151,16 +152,15 @@ class EmbeddedAuthority:
         return await self._engine.run_async(self._answer(op))
 
     async def _answer(self, op: Op[R]) -> R:
-        sending = SENDING.get()
-        request_id = new_id()
-        trace_id = sending.trace_id if sending else request_id.replace("-", "")
         try:
             await self._engine.sweep_if_due()
             raw = await self._ask(op)
         except CyclesProtocolError as error:
+            request_id, trace_id = _ids()
             body = wire.encode_problem(error.problem, request_id=request_id, trace_id=trace_id)
             raise wire.error_for(op, wire.decode_problem(error.status, body)) from None
         except StoreError as error:
+            request_id, trace_id = _ids()
             problem = Problem(
                 status=500,
                 error_code=ErrorCode.INTERNAL_ERROR,
@@ -169,22 +169,30 @@ class EmbeddedAuthority:
                 trace_id=trace_id,
             )
             raise wire.error_for(op, problem) from error
-        status = wire.ENDPOINTS[type(op)].status
-        return wire.decode_reply(op, status, raw, request_id=request_id, trace_id=trace_id)
+        answer = wire.decode_reply(op, wire.ENDPOINTS[type(op)].status, raw)
+        if isinstance(answer, Denied):
+            request_id, trace_id = _ids()
+            return cast("R", replace(answer, request_id=request_id, trace_id=trace_id))
+        return answer
 
     async def _ask(self, op: Op[Any]) -> bytes:
         """The answer's bytes; the question is read as if it had come over the wire."""
-        authority, of_path = self._engine.authority, getattr(op, "reservation_id", "")
-        if isinstance(op, Balances | GetReservation | ListReservations):
-            path = {"reservation_id": of_path} if of_path else {}
+        authority = self._engine.authority
+        if isinstance(op, Read):
+            path = {"reservation_id": op.reservation_id} if isinstance(op, GetReservation) else {}
             read = wire.parse_query(type(op), wire.query_of(op), **path)
             return (await authority.read(read, tenant=self._tenant)).raw
-        body = wire.encode_body(op) or b""
-        asked: tuple[Any, bytes] = wire.read_body(type(op), body, of_path)
+        asked: tuple[Any, bytes] = wire.read_op(op)
         reply = await authority.ask(
             asked[0], tenant=self._tenant, extended=True, fingerprint=asked[1]
         )
         return reply.raw
+
+
+def _ids() -> tuple[str, str]:
+    """The request id of an answer that tells it, and the trace of its flow."""
+    sending, request_id = SENDING.get(), new_id()
+    return request_id, sending.trace_id if sending else request_id.replace("-", "")
 
 
 def _canonical(subject: Subject) -> str:

@@ -15,7 +15,7 @@ from runcycles.errors import StoreError
 from runcycles_server.authority import Authority
 from runcycles_server.stores.memory import MemoryStore
 from runcycles_server.stores.opening import SQLITE, open_store
-from runcycles_server.stores.waiting import answering, finish, finish_async
+from runcycles_server.stores.waiting import ANSWERING, finish, finish_async
 from runcycles_server.sweeper import Sweeper
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Engine:
         if not self._never_waits:
             return finish(coroutine)
         try:
-            with self._lock, answering():
+            with self._lock, ANSWERING:
                 return finish(coroutine)
         finally:
             coroutine.close()

@@ -10,10 +10,10 @@ run anybody's finalizer anywhere, and a finalizer may settle a guard.
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import Coroutine, Generator
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
-from typing import Any, Generic, TypeVar
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeVar
 
 import anyio.to_thread
 
@@ -31,20 +31,25 @@ class _Here(threading.local):
 _here = _Here()
 
 
-@contextmanager
-def answering() -> Iterator[None]:
+class Answering:
     """In here, this thread answers others.
 
-    Raises:
+    Raises on entering:
         StoreError: it is doing so already, and cannot begin another answer in between.
     """
-    if _here.is_answering:
-        raise StoreError("a finalizer asked while the store was answering; nothing was changed")
-    _here.is_answering = True
-    try:
-        yield
-    finally:
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        if _here.is_answering:
+            raise StoreError("a finalizer asked while the store was answering; nothing was changed")
+        _here.is_answering = True
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         _here.is_answering = False
+
+
+ANSWERING: Final = Answering()
 
 
 class Pending(Generic[T]):

@@ -16,7 +16,7 @@ from typing import Final, Protocol, TypeVar
 from runcycles.errors import StoreBusyError, StoreError
 from runcycles.ledger.state import Key, Transition
 from runcycles_server.stores.sqlite.batch import Asked, BatchRunner
-from runcycles_server.stores.waiting import Pending, answering
+from runcycles_server.stores.waiting import ANSWERING, Pending
 
 T = TypeVar("T")
 
@@ -140,7 +140,7 @@ class ThreadWriter:
             self._queue.put(item)
 
     def _work(self) -> None:
-        with answering():
+        with ANSWERING:
             try:
                 self._answer()
             finally:
