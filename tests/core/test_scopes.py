@@ -1,6 +1,6 @@
 import pytest
 
-from runcycles.scopes import LEVELS, leaf, lineage, segments
+from runcycles.scopes import LEVELS, effective_lineage, leaf, lineage, segments
 from runcycles.types import Subject
 
 
@@ -46,3 +46,12 @@ def test_a_scope_is_taken_apart_as_it_was_put_together() -> None:
     assert tuple(segments(path)) == tuple(level for level in LEVELS if level in segments(path))
     assert leaf(path) == "agent:bot"
     assert leaf("tenant:acme") == "tenant:acme"
+
+
+def test_where_no_tenant_is_named_what_counts_is_below_the_callers() -> None:
+    assert effective_lineage(Subject(agent="bot"), "Acme") == (
+        "tenant:acme",
+        "tenant:acme/agent:bot",
+    )
+    named = Subject(tenant="acme", agent="bot")
+    assert effective_lineage(named, "acme") == lineage(named)

@@ -8,6 +8,7 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from runcycles.ledger.state import Account, Key, Outcome, Reservation, Snapshot, Transition
+from runcycles.ops import Refused
 from runcycles_server.stores.memory import MemoryStore
 from runcycles_server.stores.queries import ReservationQuery
 from runcycles_server.stores.suite import CHECKS, Bench, Check, Clock, decisions, keeping, lists
@@ -44,6 +45,18 @@ class KeepsHalf(MemoryStore):
             return answer
 
         return await super().transact(footprint, half)
+
+
+class DropsWhatIsRefused(MemoryStore):
+    """Believes that a refusal has nothing to keep."""
+
+    async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
+        def without(snapshot: Snapshot) -> Any:
+            answer = transition(snapshot)
+            refused = isinstance(answer, Outcome) and isinstance(answer.reply, Refused)
+            return Outcome(answer.reply) if refused else answer  # type: ignore[union-attr]  # it is
+
+        return await super().transact(footprint, without)
 
 
 class SharesBlame(MemoryStore):
@@ -147,6 +160,7 @@ BROKEN: list[tuple[type[MemoryStore], Check]] = [
     (LosesUpdates, decisions.one_key_has_one_effect_however_often_it_is_asked),
     (LosesUpdates, decisions.nobody_sees_a_change_half_done),
     (KeepsHalf, decisions.nobody_sees_a_change_half_done),
+    (DropsWhatIsRefused, decisions.a_refusal_may_keep_a_note_of_itself),
     (SharesBlame, decisions.a_transition_that_raises_fails_alone),
     (DecidesTwice, decisions.decisions_made_together_see_each_other),
     (ForgetsKeys, decisions.one_key_has_one_effect_however_often_it_is_asked),

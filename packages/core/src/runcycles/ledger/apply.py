@@ -1,13 +1,14 @@
 """An op becomes a transition: which records it may touch, and the rule that decides it.
 
 This is the one way into the ledger. Servers, the embedded authority and the test authority all
-ask here, so the order "tenancy, then replay, then rule" exists once.
+ask here, so the order "tenancy, then the key's scopes, then replay, then rule" exists once.
 """
 
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar, assert_never
 
-from runcycles.ledger import rules
+from runcycles.ledger import rules, state
+from runcycles.ledger.authority import Standing, standing_of
 from runcycles.ledger.idempotency import (
     ASKED_FOR_MS,
     HELD_FOR_MS,
@@ -21,6 +22,7 @@ from runcycles.ledger.refusals import (
     foreign_reservation,
     foreign_tenant,
     out_of_range,
+    outside_filter,
     unknown_reservation,
 )
 from runcycles.ledger.state import (
@@ -48,12 +50,22 @@ from runcycles.ops import (
     Reserve,
     Subjected,
 )
-from runcycles.scopes import lineage
+from runcycles.scopes import effective_lineage, lineage, passes_filter
+from runcycles.types import Subject
 
 R = TypeVar("R")
 
 _Step = Outcome[Answer[Any]] | Need
 """What a transition of ours says; named once, since annotations of inner functions cost time."""
+
+Witness = Callable[
+    [Snapshot, Subjected, Standing, Outcome[Any] | Refused], "tuple[state.Record, ...] | Need"
+]
+"""Sees every fresh decision with what it was made of; its records are kept with the decision's.
+
+Called for reserve (live, dry run, observed) and decide, allowed or denied. It is part of the
+transition, so it is pure and may be called several times.
+"""
 
 ANY_TENANT: Final = None
 """The caller is an operator, who may settle reservations of every tenant."""
@@ -72,13 +84,16 @@ class Request(Generic[R]):
     """What the shell knows about a question besides the op itself.
 
     `tenant` is the caller's, `fingerprint` the SHA-256 of the canonical request, `encode` makes
-    the bytes that are remembered, and `fresh_id` names the record if one is made.
+    the bytes that are remembered, and `fresh_id` names the record if one is made. `scope_filter`
+    is that of the caller's key.
     """
 
     tenant: str | None
     fingerprint: bytes
     encode: Callable[[Outcome[R]], bytes]
     fresh_id: str
+    scope_filter: tuple[str, ...] | None = None
+    witness: Witness | None = None
 
 
 def plan(op: Subjected | Held, request: Request[Any]) -> Plan[Answer[Any]]:
@@ -100,9 +115,11 @@ def _asking(op: Subjected, request: Request[Any], tenant: str) -> Plan[Answer[An
     def transition(snapshot: Snapshot) -> _Step:
         if op.subject.tenant is not None and op.subject.tenant != tenant:
             return Outcome(foreign_tenant(op.subject.tenant, tenant))
+        if refusal := _filtered(op.subject, tenant, request.scope_filter):
+            return Outcome(refusal)
         if (earlier := replay(snapshot, keyed)) is not None:
             return earlier
-        return _ask(op, snapshot, keyed, request.fresh_id)
+        return _ask(op, snapshot, keyed, request)
 
     return Plan(footprint, _within_range(transition))
 
@@ -110,30 +127,57 @@ def _asking(op: Subjected, request: Request[Any], tenant: str) -> Plan[Answer[An
 _ENDPOINTS: Final[dict[type, str]] = {Reserve: "reserve", Decide: "decide", Record: "event"}
 
 
-def _ask(op: Subjected, snapshot: Snapshot, keyed: Keyed[Any], fresh_id: str) -> _Step:
-    now_ms = snapshot.now_ms
+def _ask(op: Subjected, snapshot: Snapshot, keyed: Keyed[Any], request: Request[Any]) -> _Step:
+    """A fresh question: what authority sees, what the rule says, and what the witness keeps."""
+    standing = standing_of(snapshot, op, keyed.tenant)
+    if isinstance(standing, Need):
+        return standing
     outcome: Outcome[Any] | Refused | Need
     match op:
-        case Reserve(dry_run=True):
+        case Reserve() if op.dry_run or standing.observed:
             outcome = rules.dry_run(snapshot, op, tenant=keyed.tenant)
-            return remember(outcome, keyed, until_ms=now_ms + ASKED_FOR_MS)
+            kept_for_ms = ASKED_FOR_MS
         case Reserve():
-            outcome = rules.reserve(snapshot, op, tenant=keyed.tenant, reservation_id=fresh_id)
-            return remember(
-                outcome,
-                keyed,
-                until_ms=now_ms + HELD_FOR_MS,
-                reservation_id=fresh_id,
-                lease_expires_at_ms=_lease_end(outcome),
+            outcome = rules.reserve(
+                snapshot, op, tenant=keyed.tenant, reservation_id=request.fresh_id
             )
+            kept_for_ms = HELD_FOR_MS
         case Decide():
             outcome = rules.decide(snapshot, op, tenant=keyed.tenant)
-            return remember(outcome, keyed, until_ms=now_ms + ASKED_FOR_MS)
+            kept_for_ms = ASKED_FOR_MS
         case Record():
-            outcome = rules.record(snapshot, op, tenant=keyed.tenant, event_id=fresh_id)
-            return remember(outcome, keyed, until_ms=now_ms + RECORDED_FOR_MS)
+            outcome = rules.record(snapshot, op, tenant=keyed.tenant, event_id=request.fresh_id)
+            kept_for_ms = RECORDED_FOR_MS
         case _:
             assert_never(op)
+    if isinstance(outcome, Need):
+        return outcome
+    seen = _witnessed(op, snapshot, standing, outcome, request.witness)
+    if isinstance(seen, Need):
+        return seen
+    lease_end = _lease_end(outcome)
+    return remember(
+        outcome,
+        keyed,
+        until_ms=snapshot.now_ms + kept_for_ms,
+        reservation_id=None if lease_end is None else request.fresh_id,
+        lease_expires_at_ms=lease_end,
+        seen=seen,
+    )
+
+
+def _witnessed(
+    op: Subjected,
+    snapshot: Snapshot,
+    standing: Standing,
+    outcome: Outcome[Any] | Refused,
+    witness: Witness | None,
+) -> tuple[state.Record, ...] | Need:
+    """What the witness wants kept of a decision. A request that is wrong in itself is none."""
+    is_decision = not isinstance(outcome, Refused) or outcome.reason is not None
+    if witness is None or isinstance(op, Record) or not is_decision:
+        return ()
+    return witness(snapshot, op, standing, outcome)
 
 
 def _settling(op: Held, request: Request[Any]) -> Transition[Answer[Any]]:
@@ -146,6 +190,8 @@ def _settling(op: Held, request: Request[Any]) -> Transition[Answer[Any]]:
             return Outcome(unknown_reservation(op.reservation_id))
         if own is not ANY_TENANT and own != reservation.tenant:
             return Outcome(foreign_reservation(op.reservation_id))
+        if refusal := _filtered(reservation.subject, reservation.tenant, request.scope_filter):
+            return Outcome(refusal)
         endpoint = f"{type(op).__name__.lower()}/{op.reservation_id}"
         keyed = _keyed(op, request, reservation.tenant, endpoint)
         wanted = (keyed.key, tenant_key(reservation.tenant), *reservation.account_keys)
@@ -189,6 +235,17 @@ def expiry(reservation_id: str) -> Plan[bool]:
     return Plan((reservation_key(reservation_id),), transition)
 
 
+def _filtered(
+    subject: Subject, tenant: str, scope_filter: tuple[str, ...] | None
+) -> Refused | None:
+    """Why the caller's key is not for this subject, if it is not."""
+    if scope_filter:
+        scope_path = effective_lineage(subject, tenant)[-1]
+        if not passes_filter(scope_path, scope_filter):
+            return outside_filter(scope_path, scope_filter)
+    return None
+
+
 def _keyed(op: Subjected | Held, request: Request[Any], tenant: str, endpoint: str) -> Keyed[Any]:
     return Keyed(
         tenant=tenant,
@@ -199,7 +256,7 @@ def _keyed(op: Subjected | Held, request: Request[Any], tenant: str, endpoint: s
     )
 
 
-def _lease_end(outcome: Outcome[Any] | Refused | Need) -> int | None:
+def _lease_end(outcome: Outcome[Any] | Refused) -> int | None:
     """When the lease that an outcome grants ends, if it grants one."""
     reply = outcome.reply if isinstance(outcome, Outcome) else None
     return reply.expires_at_ms if isinstance(reply, Allowed | Extended) else None

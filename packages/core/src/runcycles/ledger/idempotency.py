@@ -12,6 +12,7 @@ from runcycles.ledger.state import (
     Key,
     Need,
     Outcome,
+    Record,
     Remembered,
     Snapshot,
     frozen_record,
@@ -86,18 +87,17 @@ def replay(snapshot: Snapshot, keyed: Keyed[R]) -> Outcome[Answer[R]] | Need | N
 
 
 def remember(
-    outcome: Outcome[R] | Refused | Need,
+    outcome: Outcome[R] | Refused,
     keyed: Keyed[R],
     *,
     until_ms: int,
     reservation_id: str | None = None,
     lease_expires_at_ms: int | None = None,
-) -> Outcome[Answer[R]] | Need:
-    """The outcome with its reply kept under the key; refusals and needs pass as they are."""
-    if isinstance(outcome, Need):
-        return outcome
+    seen: tuple[Record, ...] = (),
+) -> Outcome[Answer[R]]:
+    """The outcome with its reply kept under the key; of a refusal only what was `seen` is kept."""
     if isinstance(outcome, Refused):
-        return Outcome(outcome)
+        return Outcome(outcome, seen)
     raw = keyed.encode(outcome)
     kept = Remembered(
         tenant=keyed.tenant,
@@ -109,4 +109,4 @@ def remember(
         reservation_id=reservation_id,
         lease_expires_at_ms=lease_expires_at_ms,
     )
-    return Outcome(Answered(outcome.reply, raw), (*outcome.changes, kept))
+    return Outcome(Answered(outcome.reply, raw), (*outcome.changes, *seen, kept))

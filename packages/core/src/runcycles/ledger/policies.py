@@ -135,6 +135,11 @@ class PolicyBook:
         """The name of this record."""
         return policies_key(self.tenant)
 
+    def keeping(self, policy: Policy) -> "PolicyBook":
+        """This book with a policy in it, in the place of the one with its id."""
+        others = tuple(each for each in self.policies if each.policy_id != policy.policy_id)
+        return PolicyBook(tenant=self.tenant, policies=(*others, policy))
+
     def match(self, scopes: tuple[str, ...], now_ms: int) -> Match | None:
         """The one policy that decides for a lineage: the highest priority of those that match.
 
@@ -234,6 +239,14 @@ class Stops:
     def key(self) -> Key:
         """The name of this record."""
         return STOPS_KEY
+
+    def adding(self, stop: Stop) -> "Stops":
+        """These and one more."""
+        return Stops(stops=(*self.stops, stop))
+
+    def lifting(self, stop_id: str) -> "Stops":
+        """These without one."""
+        return Stops(stops=tuple(stop for stop in self.stops if stop.stop_id != stop_id))
 
     def covering(self, scopes: tuple[str, ...]) -> Stop | None:
         """The first stop that covers a lineage."""

@@ -235,6 +235,15 @@ def foreign_tenant(named: str, own: str) -> Refused:
     )
 
 
+def outside_filter(scope_path: str, scope_filter: tuple[str, ...]) -> Refused:
+    """The caller's key is for other scopes."""
+    return Refused(
+        code=ErrorCode.FORBIDDEN,
+        message=f"The key is for {', '.join(scope_filter)} only; {scope_path} lies outside",
+        scope=scope_path,
+    )
+
+
 def key_reused(endpoint: str) -> Refused:
     """The idempotency key was used before, for a different request."""
     return Refused(

@@ -5,11 +5,20 @@ from typing import Final, NoReturn
 
 from runcycles.errors import (
     BudgetExceededError,
+    ErrorCode,
     IdempotencyMismatchError,
     ReservationFinalizedError,
 )
 from runcycles.ledger.idempotency import Answered, Replayed
-from runcycles.ledger.state import Need, Outcome, Snapshot, account_key, tenant_key
+from runcycles.ledger.state import (
+    Need,
+    Outcome,
+    Snapshot,
+    Tenant,
+    account_key,
+    tenant_key,
+)
+from runcycles.ops import Refused
 from runcycles.types import Unit
 from runcycles_server.stores.suite.bench import (
     ACCOUNT,
@@ -158,6 +167,15 @@ async def a_refusal_changes_nothing(bench: Bench) -> None:
     assert isinstance(await bench.reserve(10, key="again"), Answered)
 
 
+async def a_refusal_may_keep_a_note_of_itself(bench: Bench) -> None:
+    """What its outcome wants changed is kept like that of any other."""
+    note = Tenant(tenant_id="noted")
+    refused = Refused(code=ErrorCode.BUDGET_EXCEEDED, message="nothing is left")
+    answer = await bench.store.transact((), lambda _snapshot: Outcome(refused, (note,)))
+    assert answer == refused
+    assert await bench.store.get(note.key) == note
+
+
 async def time_never_goes_back(bench: Bench) -> None:
     """Where the machine's clock jumps back, the store's stands still."""
 
@@ -193,5 +211,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     what_is_needed_is_loaded_and_asked_again,
     who_needs_for_ever_is_stopped,
     a_refusal_changes_nothing,
+    a_refusal_may_keep_a_note_of_itself,
     time_never_goes_back,
 )
