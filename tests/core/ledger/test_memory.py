@@ -86,14 +86,16 @@ def test_a_transition_that_never_has_enough_is_stopped() -> None:
     assert len(asked) == MAX_NEEDS
 
 
-def test_what_is_due_is_told_in_portions_and_only_after_its_grace() -> None:
+def test_what_is_due_is_told_only_after_its_grace_and_the_longest_overdue_first() -> None:
     stage = Stage()
-    for name in ("one", "two", "three"):
+    for name, grace_ms in (("three", 12), ("one", 10), ("two", 11)):
         ask = {**ASKED, "idempotency_key": name}
-        stage.ask(Reserve(**ask, ttl_ms=1_000, grace_period_ms=10), fresh_id=name)
+        stage.ask(Reserve(**ask, ttl_ms=1_000, grace_period_ms=grace_ms), fresh_id=name)
     stage.now_ms = 1_010
     assert stage.store.due(9) == []
     stage.now_ms = 1_011
+    assert stage.store.due(9) == ["one"]
+    stage.now_ms = 1_013
     assert stage.store.due(0) == []
     assert stage.store.due(2) == ["one", "two"]
     assert stage.store.due(9) == ["one", "two", "three"]

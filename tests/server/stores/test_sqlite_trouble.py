@@ -166,7 +166,7 @@ async def test_other_work_that_raises_is_rolled_back(runner: BatchRunner) -> Non
     record = an_account(allocated=1)
     await writer.submit((), lambda _snapshot: Outcome(None, (record,)))
 
-    def breaks(connection: sqlite3.Connection, _now_ms: int) -> None:
+    def breaks(connection: sqlite3.Connection, _now_ms: int) -> NoReturn:
         connection.execute("DELETE FROM accounts")
         raise LookupError("a bug")
 

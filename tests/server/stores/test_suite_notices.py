@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import pytest
 from anyio.lowlevel import checkpoint
 
+from runcycles.ledger.memory import DictStore
 from runcycles.ledger.state import Account, Key, Outcome, Reservation, Snapshot, Transition
 from runcycles.ops import Refused
 from runcycles_server.stores.memory import MemoryStore
@@ -93,6 +94,14 @@ class ForgetsKeys(MemoryStore):
         return reply
 
 
+class RewritesHistory(MemoryStore):
+    """Replaces audit entries like anything else."""
+
+    def __init__(self, clock_ms: Callable[[], int]) -> None:
+        super().__init__(clock_ms)
+        self._dict = DictStore(clock_ms)
+
+
 class TurnsBackTime(MemoryStore):
     """Believes the machine's clock."""
 
@@ -165,6 +174,7 @@ BROKEN: list[tuple[type[MemoryStore], Check]] = [
     (DecidesTwice, decisions.decisions_made_together_see_each_other),
     (ForgetsKeys, decisions.one_key_has_one_effect_however_often_it_is_asked),
     (ForgetsKeys, decisions.one_key_for_two_requests_is_a_conflict),
+    (RewritesHistory, keeping.an_audit_entry_never_changes),
     (TurnsBackTime, decisions.time_never_goes_back),
     (NeverCloses, keeping.a_closed_store_refuses),
     (ForgetsWhatRuns, keeping.what_was_kept_long_enough_is_forgotten),

@@ -11,6 +11,7 @@ from runcycles.ledger.state import (
     MAX_NEEDS,
     Key,
     Outcome,
+    Record,
     Reservation,
     Snapshot,
     Transition,
@@ -42,23 +43,28 @@ class DictStore:
             outcome = transition(Snapshot(now_ms, loaded))
             if isinstance(outcome, Outcome):
                 for record in outcome.changes:
-                    records[record.key] = record
+                    self.keep(record)
                 return outcome.reply
             for key in outcome.keys:
                 loaded[key] = records.get(key)
         raise AssertionError(f"a transition asked for more records {MAX_NEEDS} times in a row")
+
+    def keep(self, record: Record) -> None:
+        """Put a record in the place of what was there under its key."""
+        self.records[record.key] = record
 
     def of_kind(self, kind: type[R]) -> Iterator[R]:
         """Every record of a type, in the order they were first kept."""
         return (record for record in self.records.values() if isinstance(record, kind))
 
     def due(self, limit: int) -> list[str]:
-        """Ids of ACTIVE reservations whose grace is over, at most `limit`."""
+        """Ids of ACTIVE reservations whose grace is over, the longest overdue first."""
         now_ms = self.now_ms()
-        overdue = (
-            reservation.reservation_id
+        overdue = [
+            reservation
             for reservation in self.of_kind(Reservation)
             if reservation.status is ReservationStatus.ACTIVE
             and reservation.settles_until_ms < now_ms
-        )
-        return [reservation_id for reservation_id, _ in zip(overdue, range(limit), strict=False)]
+        ]
+        overdue.sort(key=lambda reservation: reservation.settles_until_ms)
+        return [reservation.reservation_id for reservation in overdue[:limit]]

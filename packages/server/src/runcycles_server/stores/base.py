@@ -12,6 +12,11 @@ the process and of the machine. (`memory:` promises nothing beyond the life of t
 only the last outcome. When a transition answers `Need`, the store loads those keys into the
 same snapshot and calls again, at most `MAX_NEEDS` times.
 
+**A refusal may have changes.** What a transition answers is nobody's business here: whatever its
+outcome wants changed is kept, be the answer a yes or a no.
+
+**Audit entries never change.** Keeping one whose key is there already does nothing.
+
 **A transition that raises fails alone.** Its changes are dropped, whoever shares its batch is not
 touched, and the exception reaches its caller.
 

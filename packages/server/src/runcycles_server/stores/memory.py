@@ -13,23 +13,32 @@ from runcycles.ledger.memory import DictStore
 from runcycles.ledger.state import (
     Account,
     Key,
+    Record,
     Remembered,
     Reservation,
     Tenant,
     Transition,
     reply_key,
 )
-from runcycles_server.records import ApiKey
+from runcycles_server.records import ApiKey, AuditEntry
 from runcycles_server.stores.queries import SORTS, ReservationQuery, ended_at_ms, holds_segments
 
 T = TypeVar("T")
+
+
+class _Records(DictStore):
+    """Records in a dict; an audit entry that is there already stays as it is."""
+
+    def keep(self, record: Record) -> None:
+        if not (isinstance(record, AuditEntry) and record.key in self.records):
+            super().keep(record)
 
 
 class MemoryStore:
     """Keeps records in a dict."""
 
     def __init__(self, clock_ms: Callable[[], int]) -> None:
-        self._dict = DictStore(clock_ms)
+        self._dict: DictStore = _Records(clock_ms)
         self._is_open = False
 
     async def start(self) -> None:
@@ -86,14 +95,7 @@ class MemoryStore:
 
     async def due(self, limit: int) -> list[str]:
         """Ids of ACTIVE reservations whose grace is over, the longest overdue first."""
-        now_ms = self.now_ms()
-        overdue = [
-            row
-            for row in self._dict.of_kind(Reservation)
-            if ended_at_ms(row) is None and row.settles_until_ms < now_ms
-        ]
-        overdue.sort(key=lambda row: row.settles_until_ms)
-        return [row.reservation_id for row in overdue[:limit]]
+        return self._dict.due(limit)
 
     async def purge(self, limit: int) -> int:
         """Forget up to `limit` records whose retention is over; how many were forgotten."""

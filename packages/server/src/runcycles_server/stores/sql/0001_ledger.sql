@@ -26,6 +26,7 @@ CREATE TABLE tenants (
     default_ttl_ms INTEGER NOT NULL,
     max_ttl_ms     INTEGER NOT NULL,
     max_extensions INTEGER NOT NULL,
+    observe_mode   TEXT    NOT NULL,
     profile        TEXT -- what the operator said about it, as JSON
 ) STRICT;
 
@@ -48,7 +49,8 @@ CREATE TABLE reservations (
     max_extensions  INTEGER NOT NULL,
     extension_count INTEGER NOT NULL,
     finalized_at_ms INTEGER NOT NULL, -- by a commit or release; -1 where there was none
-    settlement      TEXT    NOT NULL  -- what a commit or release said, as JSON
+    settlement      TEXT    NOT NULL, -- what a commit or release said, as JSON
+    counted         TEXT    NOT NULL  -- keys of the counters of its run, as JSON; '' for none
 ) STRICT;
 
 -- lists are a tenant's, by default the youngest first
@@ -78,20 +80,21 @@ CREATE TABLE replies (
 CREATE INDEX replies_over ON replies (expires_at_ms);
 
 CREATE TABLE api_keys (
-    digest         TEXT    NOT NULL UNIQUE, -- hex SHA-256; the secret itself is kept nowhere
-    key_id         TEXT    NOT NULL UNIQUE,
-    tenant_id      TEXT    NOT NULL,
-    key_prefix     TEXT    NOT NULL,
-    name           TEXT    NOT NULL,
-    status         TEXT    NOT NULL,
-    created_at_ms  INTEGER NOT NULL,
-    expires_at_ms  INTEGER NOT NULL,
-    description    TEXT,
-    permissions    TEXT    NOT NULL, -- JSON
-    scope_filter   TEXT, -- JSON
-    revoked_at_ms  INTEGER,
-    revoked_reason TEXT,
-    metadata       TEXT -- JSON
+    digest          TEXT    NOT NULL UNIQUE, -- hex SHA-256; the secret itself is kept nowhere
+    key_id          TEXT    NOT NULL UNIQUE,
+    tenant_id       TEXT    NOT NULL,
+    key_prefix      TEXT    NOT NULL,
+    name            TEXT    NOT NULL,
+    status          TEXT    NOT NULL,
+    created_at_ms   INTEGER NOT NULL,
+    expires_at_ms   INTEGER NOT NULL,
+    description     TEXT,
+    permissions     TEXT    NOT NULL, -- JSON
+    scope_filter    TEXT, -- JSON
+    revoked_at_ms   INTEGER,
+    revoked_reason  TEXT,
+    metadata        TEXT, -- JSON
+    last_used_at_ms INTEGER
 ) STRICT;
 
 CREATE INDEX api_keys_of_tenant ON api_keys (tenant_id);

@@ -6,3 +6,4 @@ DELETE FROM reservations WHERE rowid IN (
     ORDER BY iif(finalized_at_ms >= 0, finalized_at_ms, expires_at_ms + grace_ms)
     LIMIT :limit
 )
+RETURNING reservation_id

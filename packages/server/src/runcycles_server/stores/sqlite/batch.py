@@ -1,8 +1,8 @@
 """Group commit: everything that waits is decided in one transaction and synced to disk once.
 
 The decisions of a batch see each other's changes through one overlay; each changed record is
-written once, however often it changed. Records of the small, hot kinds stay in memory between
-batches: this process is the only writer, so they cannot grow stale.
+written once, however often it changed. Records of the small, hot kinds stay in the cache between
+batches.
 """
 
 import sqlite3
@@ -10,18 +10,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from runcycles.errors import StoreError
 from runcycles.ledger.state import MAX_NEEDS, Key, Need, Record, Snapshot, Transition
 from runcycles_server.stores.clock import MonotonicClock
+from runcycles_server.stores.sqlite.cache import UNKNOWN, Cache
 from runcycles_server.stores.sqlite.codecs import BY_KIND, BY_RECORD, Codec
 from runcycles_server.stores.sqlite.failures import is_record_fault, leaves_doubt, translated
 
-T = TypeVar("T")
-
 MAX_CACHED: Final = 20_000
-"""Records kept in memory between batches, some 20 MB; a full cache starts again empty."""
+"""Records kept in memory between batches, some 20 MB."""
 MAX_LOOKUP: Final = 512
 """Keys in one query, far below SQLite's limit of variables."""
 
@@ -53,7 +52,7 @@ class BatchRunner:
         self._connection = connection
         self._path = path
         self._clock = clock
-        self._cache: dict[Key, Any] = {}
+        self._cache = Cache(MAX_CACHED)
         self._in_doubt = False
         self._failed = False
 
@@ -76,8 +75,10 @@ class BatchRunner:
             self._roll_back(interruption)
             raise
 
-    def write(self, work: Callable[[sqlite3.Connection, int], T]) -> T:
+    def write(self, work: Callable[[sqlite3.Connection, int], list[Key]]) -> list[Key]:
         """Other work on the database, in a commit of its own; it gets the connection and the time.
+
+        It answers with the keys of what it deleted.
 
         Raises:
             StoreError: nothing was changed.
@@ -86,7 +87,7 @@ class BatchRunner:
         try:
             now_ms = self._clock.now_ms()
             self._connection.execute("BEGIN IMMEDIATE")
-            result = work(self._connection, now_ms)
+            deleted = work(self._connection, now_ms)
             self._write({}, now_ms)
             self._connection.execute("COMMIT")
         except BaseException as problem:
@@ -96,8 +97,8 @@ class BatchRunner:
                 raise translated(problem, self._path) from problem
             raise
         self._failed = False
-        self._cache.clear()  # it may have deleted what was remembered
-        return result
+        self._cache.drop(deleted)
+        return deleted
 
     def check(self) -> None:
         """Find out whether writes are taken; by trying, if the last one was not.
@@ -107,7 +108,7 @@ class BatchRunner:
         """
         self._refuse_if_in_doubt()
         if self._failed:
-            self.write(lambda _connection, _now_ms: None)
+            self.write(lambda _connection, _now_ms: [])
 
     def get(self, key: Key) -> Any:
         """The record under a key, or None."""
@@ -127,7 +128,8 @@ class BatchRunner:
             return
         self._write(dirty, now_ms)
         self._connection.execute("COMMIT")
-        self._remember(dirty)
+        cached = {key: record for key, record in dirty.items() if BY_KIND[key[0]].is_cached}
+        self._cache.keep(cached)
 
     def _decide(self, batch: Sequence[Asked], now_ms: int) -> dict[Key, Record]:
         """Run the transitions, in rounds: those that need more wait until it was looked up."""
@@ -167,18 +169,16 @@ class BatchRunner:
         for key in keys:
             if key in known:
                 continue
-            if key in cache:
-                known[key] = cache[key]
-                continue
-            known[key] = None
-            missing[key[0]].append(key)
+            found = known[key] = cache.find(key)
+            if found is UNKNOWN:
+                known[key] = None
+                missing[key[0]].append(key)
         for kind, absent in missing.items():
             codec = BY_KIND[kind]
             for chunk in _chunks(absent):
                 self._look_up(codec, chunk, known)
             if codec.is_cached:
-                self._make_room(len(absent))
-                cache.update((key, known[key]) for key in absent)
+                cache.keep({key: known[key] for key in absent})
 
     def _look_up(self, codec: Codec[Any], keys: Sequence[Key], known: dict[Key, Any]) -> None:
         words = [word for key in keys for word in key[1:]]
@@ -193,16 +193,6 @@ class BatchRunner:
             codec = BY_RECORD[record_type]
             self._connection.executemany(codec.upsert, map(codec.to_row, records))
         self._connection.execute("UPDATE clock SET now_ms = ?", (now_ms,))
-
-    def _remember(self, dirty: dict[Key, Record]) -> None:
-        self._make_room(len(dirty))
-        self._cache.update(
-            (key, record) for key, record in dirty.items() if BY_KIND[key[0]].is_cached
-        )
-
-    def _make_room(self, records: int) -> None:
-        if len(self._cache) + records > MAX_CACHED:
-            self._cache.clear()
 
     def _roll_back(self, problem: BaseException) -> None:
         """Forget the batch. Where even that fails, nobody knows any more what the disk holds."""

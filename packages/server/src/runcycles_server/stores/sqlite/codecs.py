@@ -7,15 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
-from pydantic import ValidationError
-
 from runcycles.errors import StoreCorruptError
+from runcycles.ledger.policies import Counter, DeclaredKind, PolicyBook, Stops
 from runcycles.ledger.state import Account, Key, Remembered, Reservation, Tenant
-from runcycles_server.records import ApiKey, Setting
-from runcycles_server.stores.sqlite import rows
+from runcycles_server.records import ApiKey, AuditEntry, DecisionRecord, Setting
+from runcycles_server.stores.sqlite import operator_rows, rows
 from runcycles_server.stores.sqlite.rows import Row
 
 R = TypeVar("R")
+
+DAMAGE: Final = (AssertionError, AttributeError, OverflowError, TypeError, ValueError)
+"""What making a record of a damaged row raises; pydantic's errors are ValueErrors."""
+
+AUDITED: Final = (
+    *("at_ms", "tenant_id", "operation", "status", "key_id", "user_agent", "source_ip"),
+    *("resource_type", "resource_id", "request_id", "trace_id", "error_code", "details"),
+)
+"""What an audit entry says. None of it ever changes, so to write one again does nothing."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -67,7 +75,7 @@ class Codec(Generic[R]):
         """
         try:
             return self.from_row(row)
-        except (AssertionError, OverflowError, TypeError, ValueError, ValidationError) as problem:
+        except DAMAGE as problem:
             name = "/".join(map(str, row[: self.key_length]))
             raise StoreCorruptError(
                 f"the row {name} of the table {self.table} is damaged ({problem}); "
@@ -97,7 +105,7 @@ TENANTS: Final = Codec(
     table="tenants",
     columns=(
         *("tenant_id", "status", "overage_policy", "default_ttl_ms", "max_ttl_ms"),
-        *("max_extensions", "profile"),
+        *("max_extensions", "observe_mode", "profile"),
     ),
     key_length=1,
     to_row=rows.tenant_row,
@@ -111,14 +119,14 @@ RESERVATIONS: Final = Codec(
         *("reservation_id", "tenant", "status", "unit", "reserved", "scope_path"),
         *("budgeted_scopes", "subject", "action", "metadata", "overage_policy"),
         *("idempotency_key", "created_at_ms", "expires_at_ms", "grace_ms", "max_extensions"),
-        *("extension_count", "finalized_at_ms", "settlement"),
+        *("extension_count", "finalized_at_ms", "settlement", "counted"),
     ),
     key_length=1,
     fixed=frozenset(
         {
             *("tenant", "subject", "action", "unit", "reserved", "scope_path", "budgeted_scopes"),
             *("overage_policy", "idempotency_key", "created_at_ms", "grace_ms", "max_extensions"),
-            "metadata",
+            *("metadata", "counted"),
         }
     ),
     to_row=rows.reservation_row,
@@ -144,11 +152,11 @@ API_KEYS: Final = Codec(
     columns=(
         *("digest", "key_id", "tenant_id", "key_prefix", "name", "status", "created_at_ms"),
         *("expires_at_ms", "description", "permissions", "scope_filter", "revoked_at_ms"),
-        *("revoked_reason", "metadata"),
+        *("revoked_reason", "metadata", "last_used_at_ms"),
     ),
     key_length=1,
-    to_row=rows.api_key_row,
-    from_row=rows.api_key_of,
+    to_row=operator_rows.api_key_row,
+    from_row=operator_rows.api_key_of,
 )
 SETTINGS: Final = Codec(
     kind="setting",
@@ -156,8 +164,71 @@ SETTINGS: Final = Codec(
     table="settings",
     columns=("name", "value"),
     key_length=1,
-    to_row=rows.setting_row,
-    from_row=rows.setting_of,
+    to_row=operator_rows.setting_row,
+    from_row=operator_rows.setting_of,
+)
+POLICIES: Final = Codec(
+    kind="policies",
+    record=PolicyBook,
+    table="policies",
+    columns=("tenant", "policies"),
+    key_length=1,
+    to_row=operator_rows.policies_row,
+    from_row=operator_rows.policies_of,
+)
+STOPS: Final = Codec(
+    kind="stops",
+    record=Stops,
+    table="stops",
+    columns=("name", "stops"),
+    key_length=1,
+    to_row=operator_rows.stops_row,
+    from_row=operator_rows.stops_of,
+)
+COUNTERS: Final = Codec(
+    kind="counter",
+    record=Counter,
+    table="counters",
+    columns=(
+        *("tenant", "scope", "counted", "quota_window", "bucket", "used", "max_calls"),
+        *("policy_id", "expires_at_ms", "last_incremented_at_ms"),
+    ),
+    key_length=5,
+    to_row=operator_rows.counter_row,
+    from_row=operator_rows.counter_of,
+)
+KINDS: Final = Codec(
+    kind="kind",
+    record=DeclaredKind,
+    table="declared_kinds",
+    columns=("kind", "risk_class", "description", "policy_key_spec"),
+    key_length=1,
+    to_row=operator_rows.kind_row,
+    from_row=operator_rows.kind_of,
+)
+AUDIT: Final = Codec(
+    kind="audit",
+    record=AuditEntry,
+    table="audit",
+    columns=("log_id", *AUDITED),
+    key_length=1,
+    is_cached=False,
+    fixed=frozenset(AUDITED),
+    to_row=operator_rows.audit_row,
+    from_row=operator_rows.audit_of,
+)
+DECISIONS: Final = Codec(
+    kind="decision",
+    record=DecisionRecord,
+    table="decisions",
+    columns=(
+        *("decision_id", "tenant", "at_ms", "reservation_id", "request_ids", "trace_id"),
+        *("idempotency_key", "decision", "reason", "facts", "repeats"),
+    ),
+    key_length=1,
+    is_cached=False,
+    to_row=rows.decision_row,
+    from_row=rows.decision_of,
 )
 
 CODECS: Final[tuple[Codec[Any], ...]] = (
@@ -167,6 +238,12 @@ CODECS: Final[tuple[Codec[Any], ...]] = (
     REPLIES,
     API_KEYS,
     SETTINGS,
+    POLICIES,
+    STOPS,
+    COUNTERS,
+    KINDS,
+    AUDIT,
+    DECISIONS,
 )
 BY_KIND: Final = {codec.kind: codec for codec in CODECS}
 BY_RECORD: Final = {codec.record: codec for codec in CODECS}

@@ -1,9 +1,9 @@
-"""Records as rows, and rows as records: one pair of functions a kind, in the order of its columns.
+"""The ledger's records as rows, and rows as records: one pair of functions a kind.
 
-Reading a row makes a record, and a record asserts its own invariants; a row that somebody bent
-does not come back as money.
+Values stand in the order of the columns. Reading a row makes a record, and a record asserts its own
+invariants; a row that somebody bent does not come back as money.
 
-The two kinds that every decision writes are made of plain `str`, `int` and `bytearray`: Python's
+The three kinds that every decision writes are made of plain `str`, `int` and `bytearray`: Python's
 sqlite3 looks for an adapter for everything else, None and `bytes` included, and takes longer for
 that than for the rest of the row.
 """
@@ -12,11 +12,20 @@ import json
 from itertools import accumulate
 from typing import Any, Final
 
-from runcycles.ledger.state import Account, Budget, Remembered, Reservation, Tenant, TenantProfile
+from runcycles.ledger.state import (
+    Account,
+    Budget,
+    Key,
+    Remembered,
+    Reservation,
+    Tenant,
+    TenantProfile,
+)
 from runcycles.types import (
     Action,
     Amount,
     BudgetStatus,
+    ObserveMode,
     OveragePolicy,
     ReservationStatus,
     Subject,
@@ -24,7 +33,8 @@ from runcycles.types import (
     Usage,
 )
 from runcycles.wire.adapters import adapter, to_json
-from runcycles_server.records import ApiKey, Setting
+from runcycles_server.records import DecisionRecord
+from runcycles_server.stores.sqlite.json_columns import free_text, text_of
 
 Row = tuple[Any, ...]
 
@@ -45,7 +55,7 @@ def account_row(record: Account) -> Row:
         record.overdraft_limit,
         record.is_over_limit,
         record.status,
-        _text(Budget, record.budget),
+        text_of(Budget, record.budget),
     )
 
 
@@ -75,7 +85,8 @@ def tenant_row(record: Tenant) -> Row:
         record.default_ttl_ms,
         record.max_ttl_ms,
         record.max_extensions,
-        None if record.profile is None else _text(TenantProfile, record.profile),
+        record.observe_mode,
+        None if record.profile is None else text_of(TenantProfile, record.profile),
     )
 
 
@@ -88,7 +99,8 @@ def tenant_of(row: Row) -> Tenant:
         default_ttl_ms=row[3],
         max_ttl_ms=row[4],
         max_extensions=row[5],
-        profile=None if row[6] is None else adapter(TenantProfile).validate_json(row[6]),
+        observe_mode=ObserveMode(row[6]),
+        profile=None if row[7] is None else adapter(TenantProfile).validate_json(row[7]),
     )
 
 
@@ -103,9 +115,9 @@ def reservation_row(record: Reservation) -> Row:
         estimate.amount,
         record.affected_scopes[-1],
         "\n".join(record.budgeted_scopes),
-        _text(Subject, record.subject),
-        _text(Action, record.action),
-        "null" if metadata is None else _json(metadata),
+        text_of(Subject, record.subject),
+        text_of(Action, record.action),
+        "null" if metadata is None else free_text(metadata),
         str(record.overage_policy),
         record.idempotency_key,
         record.created_at_ms,
@@ -115,6 +127,7 @@ def reservation_row(record: Reservation) -> Row:
         record.extension_count,
         NEVER if record.finalized_at_ms is None else record.finalized_at_ms,
         "{}" if record.finalized_at_ms is None else _settlement(record),
+        free_text(record.counted) if record.counted else "",
     )
 
 
@@ -144,6 +157,7 @@ def reservation_of(row: Row) -> Reservation:
         committed_metadata=settlement.get("metadata"),
         committed_metrics=None if metrics is None else adapter(Usage).validate_python(metrics),
         release_reason=settlement.get("reason"),
+        counted=adapter(tuple[Key, ...]).validate_json(row[19]) if row[19] else (),
     )
 
 
@@ -156,7 +170,7 @@ def _settlement(record: Reservation) -> str:
         "metrics": None if metrics is None else json.loads(to_json(Usage, metrics)),
         "reason": record.release_reason,
     }
-    return _json({name: value for name, value in said.items() if value is not None})
+    return free_text({name: value for name, value in said.items() if value is not None})
 
 
 def reply_row(record: Remembered) -> Row:
@@ -187,71 +201,38 @@ def reply_of(row: Row) -> Remembered:
     )
 
 
-def api_key_row(record: ApiKey) -> Row:
-    """An API key as a row."""
+def decision_row(record: DecisionRecord) -> Row:
+    """A decision record as a row; an empty word stands for none."""
     return (
-        record.digest,
-        record.key_id,
-        record.tenant_id,
-        record.key_prefix,
-        record.name,
-        record.status,
-        record.created_at_ms,
-        record.expires_at_ms,
-        record.description,
-        json.dumps(record.permissions),
-        _free(record.scope_filter),
-        record.revoked_at_ms,
-        record.revoked_reason,
-        _free(record.metadata),
+        record.decision_id,
+        record.tenant,
+        record.at_ms,
+        record.reservation_id or "",
+        record.request_ids,
+        record.trace_id,
+        record.idempotency_key,
+        str(record.decision),
+        str(record.reason or ""),
+        record.facts,
+        record.repeats,
     )
 
 
-def api_key_of(row: Row) -> ApiKey:
-    """The API key in a row."""
-    return ApiKey(
-        digest=row[0],
-        key_id=row[1],
-        tenant_id=row[2],
-        key_prefix=row[3],
-        name=row[4],
-        status=row[5],
-        created_at_ms=row[6],
-        expires_at_ms=row[7],
-        description=row[8],
-        permissions=tuple(json.loads(row[9])),
-        scope_filter=None if row[10] is None else tuple(json.loads(row[10])),
-        revoked_at_ms=row[11],
-        revoked_reason=row[12],
-        metadata=_parsed(row[13]),
+def decision_of(row: Row) -> DecisionRecord:
+    """The decision record in a row."""
+    return DecisionRecord(
+        decision_id=row[0],
+        tenant=row[1],
+        at_ms=row[2],
+        reservation_id=row[3] or None,
+        request_ids=row[4],
+        trace_id=row[5],
+        idempotency_key=row[6],
+        decision=row[7],
+        reason=row[8] or None,
+        facts=row[9],
+        repeats=row[10],
     )
-
-
-def setting_row(record: Setting) -> Row:
-    """A setting as a row."""
-    return (record.name, record.value)
-
-
-def setting_of(row: Row) -> Setting:
-    """The setting in a row."""
-    return Setting(name=row[0], value=row[1])
-
-
-def _text(record_type: type, value: Any) -> str:
-    return to_json(record_type, value).decode()
-
-
-def _json(value: Any) -> str:
-    """A JSON value of any shape as text."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _free(value: Any) -> str | None:
-    return None if value is None else _json(value)
-
-
-def _parsed(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
 
 
 def _beginnings(scope_path: str) -> tuple[str, ...]:

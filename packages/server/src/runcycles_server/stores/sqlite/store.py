@@ -18,6 +18,7 @@ from runcycles_server.records import ApiKey
 from runcycles_server.stores.clock import MonotonicClock
 from runcycles_server.stores.queries import ReservationQuery
 from runcycles_server.stores.sqlite.batch import BatchRunner
+from runcycles_server.stores.sqlite.codecs import REPLIES, RESERVATIONS
 from runcycles_server.stores.sqlite.connection import open_reader, open_writer
 from runcycles_server.stores.sqlite.failures import translated
 from runcycles_server.stores.sqlite.lists import Lists
@@ -28,7 +29,11 @@ from runcycles_server.stores.waiting import Pending
 
 T = TypeVar("T")
 
-FORGET: Final = (sql_file("forget_replies.sql"), sql_file("forget_reservations.sql"))
+FORGET: Final = (
+    (REPLIES, sql_file("forget_replies.sql")),
+    (RESERVATIONS, sql_file("forget_reservations.sql")),
+)
+"""What is deleted from each table; the statements answer with the keys of the rows."""
 
 
 class SQLiteStore:
@@ -99,19 +104,19 @@ class SQLiteStore:
     async def purge(self, limit: int) -> int:
         """Forget up to `limit` records whose retention is over; how many were forgotten."""
 
-        def forget(connection: sqlite3.Connection, now_ms: int) -> int:
-            forgotten = 0
-            for statement in FORGET:
+        def forget(connection: sqlite3.Connection, now_ms: int) -> list[Key]:
+            forgotten: list[Key] = []
+            for codec, sql in FORGET:
                 values = {
                     "now_ms": now_ms,
                     "ended_before_ms": now_ms - HELD_FOR_MS,
-                    "limit": limit - forgotten,
+                    "limit": limit - len(forgotten),
                 }
-                forgotten += connection.execute(statement, values).rowcount
+                forgotten.extend(map(codec.key_of, connection.execute(sql, values).fetchall()))
             return forgotten
 
         runner = self._opened.runner
-        return await self._opened.writer.call(lambda: runner.write(forget))
+        return len(await self._opened.writer.call(lambda: runner.write(forget)))
 
     async def check(self) -> None:
         """Raise `StoreError` if writes are not taken now."""

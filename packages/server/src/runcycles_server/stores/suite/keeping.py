@@ -23,7 +23,12 @@ from runcycles_server.stores.suite.bench import (
     added,
     together,
 )
-from runcycles_server.stores.suite.samples import a_reply, one_of_each
+from runcycles_server.stores.suite.samples import (
+    a_reply,
+    an_entry,
+    full_entry,
+    one_of_each,
+)
 
 
 async def every_record_comes_back_as_it_was(bench: Bench) -> None:
@@ -49,6 +54,17 @@ async def the_last_change_counts(bench: Bench) -> None:
     for record in (longer, ended):
         await bench.keep(record)
         assert await bench.store.get(first.key) == record
+
+
+async def an_audit_entry_never_changes(bench: Bench) -> None:
+    """Whoever keeps another one under its id is too late, in whichever way they differ."""
+    first = full_entry()
+    await bench.keep(first)
+    for fields in ({"status": 500}, {"details": None}, {"tenant_id": "other", "at_ms": 0}):
+        other = replace(first, **fields)
+        await bench.keep(other, an_entry("log_1"))
+        assert await bench.store.get(first.key) == first, fields
+    assert await bench.store.get(an_entry("log_1").key) == an_entry("log_1")
 
 
 async def what_is_not_there_is_none(bench: Bench) -> None:
@@ -164,6 +180,7 @@ async def an_open_store_is_ready(bench: Bench) -> None:
 CHECKS: Final[tuple[Check, ...]] = (
     every_record_comes_back_as_it_was,
     the_last_change_counts,
+    an_audit_entry_never_changes,
     what_is_not_there_is_none,
     overdue_reservations_are_found_longest_first,
     what_was_kept_long_enough_is_forgotten,

@@ -3,6 +3,18 @@
 from dataclasses import replace
 from typing import Any, Final
 
+from runcycles.ledger.policies import (
+    Counter,
+    DeclaredKind,
+    Policy,
+    PolicyBook,
+    Quota,
+    RateLimits,
+    Stop,
+    Stops,
+    TtlOverride,
+    counter_key,
+)
 from runcycles.ledger.state import (
     Account,
     Budget,
@@ -17,13 +29,17 @@ from runcycles.types import (
     Action,
     Amount,
     BudgetStatus,
+    Caps,
+    ObserveMode,
     OveragePolicy,
+    QuotaWindow,
     ReservationStatus,
+    RiskClass,
     Subject,
     Unit,
     Usage,
 )
-from runcycles_server.records import ApiKey, Setting
+from runcycles_server.records import ApiKey, AuditEntry, DecisionRecord, Setting
 from runcycles_server.stores.suite.bench import (
     NOON_MS,
     SCOPE,
@@ -34,6 +50,14 @@ from runcycles_server.stores.suite.bench import (
 
 FREE: Final[dict[str, Any]] = {"text": 'quote " and \\ and \n', "é": [1, 2.5, None, {"x": True}]}
 """JSON of every shape, as callers put it into metadata."""
+
+FULL_CAPS: Final = Caps(
+    max_tokens=1,
+    max_steps_remaining=0,
+    tool_allowlist=("a",),
+    tool_denylist=("b", "c"),
+    cooldown_ms=5,
+)
 
 
 def one_of_each() -> tuple[Record, ...]:
@@ -46,6 +70,12 @@ def one_of_each() -> tuple[Record, ...]:
         a_reply("plain"),
         *(full_key(), an_api_key("key_1", digest="00ff")),
         Setting(name="empty", value=""),
+        *(full_book(), PolicyBook(tenant="plain")),
+        full_stops(),
+        *(full_counter(), a_counter(bucket="2030-03-17T17")),
+        *(full_kind(), DeclaredKind(kind="custom.plain", risk_class=RiskClass.READ_ONLY)),
+        *(full_entry(), an_entry("log_1")),
+        *(full_decision(), a_decision("dec-1")),
     )
 
 
@@ -67,6 +97,7 @@ def full_account() -> Account:
             rollover_policy="CARRY_FORWARD",
             period_start_ms=NOON_MS,
             period_end_ms=NOON_MS + 2,
+            caps=FULL_CAPS,
             metadata=FREE,
         ),
     )
@@ -81,6 +112,7 @@ def full_tenant() -> Tenant:
         default_ttl_ms=1_000,
         max_ttl_ms=2_000,
         max_extensions=0,
+        observe_mode=ObserveMode.OBSERVE,
         profile=TenantProfile(
             name="Full & Söhne",
             created_at_ms=NOON_MS,
@@ -111,6 +143,7 @@ def full_reservation() -> Reservation:
         metadata=FREE,
         committed_metadata={},
         committed_metrics=Usage(tokens_input=1, model_version="m", custom=FREE),
+        counted=(counter_key(TENANT, SCOPE, "tool.call", QuotaWindow.PER_RUN, 'a "\n" run'),),
     )
 
 
@@ -163,4 +196,147 @@ def full_key() -> ApiKey:
         revoked_at_ms=NOON_MS,
         revoked_reason="lost",
         metadata={"k": "v"},
+        last_used_at_ms=NOON_MS,
+    )
+
+
+def a_policy(policy_id: str, **fields: Any) -> Policy:
+    """A policy for the checks' tenant that says nothing."""
+    policy = Policy(policy_id=policy_id, name="a name", scope_pattern=SCOPE, created_at_ms=NOON_MS)
+    return replace(policy, **fields)
+
+
+def full_policy() -> Policy:
+    """A policy that says everything that one can say."""
+    return a_policy(
+        "pol_full",
+        scope_pattern=f"{SCOPE}/agent:*",
+        updated_at_ms=NOON_MS + 1,
+        is_active=False,
+        description="é",
+        priority=-3,
+        caps=FULL_CAPS,
+        overage_policy=OveragePolicy.ALLOW_WITH_OVERDRAFT,
+        ttl_override=TtlOverride(default_ttl_ms=1, max_ttl_ms=2, max_extensions=0),
+        rate_limits=RateLimits(max_reservations_per_minute=1, max_commits_per_minute=2),
+        effective_from_ms=NOON_MS,
+        effective_until_ms=NOON_MS + 2,
+        quotas=(
+            Quota(max_calls=1, window=QuotaWindow.PER_HOUR, risk_class=RiskClass.HIGH_RISK),
+            Quota(
+                max_calls=100_000,
+                window=QuotaWindow.PER_RUN,
+                action_kind="tool.call",
+                host_allowlist=("a.example", "b.example"),
+                recipient_domain_allowlist=("c.example",),
+                resource_type_allowlist=("row",),
+                per_run_counter_ttl_ms=60_000,
+                threshold_pct=0.1,
+            ),
+        ),
+        allowed_action_kinds=("a.b", "c.d"),
+        denied_action_kinds=("e.f",),
+    )
+
+
+def full_book() -> PolicyBook:
+    """A book of policies, the fullest and the barest, in an order that is not that of their ids."""
+    return PolicyBook(tenant=TENANT, policies=(full_policy(), a_policy("pol_bare")))
+
+
+def full_stops() -> Stops:
+    """Two stops that hold."""
+    stops = (("stop_1", "*"), ("stop_2", SCOPE))
+    return Stops(
+        stops=tuple(
+            Stop(stop_id=i, target=at, reason='a "reason"', stopped_by="ops", stopped_at_ms=NOON_MS)
+            for i, at in stops
+        )
+    )
+
+
+def a_counter(**fields: Any) -> Counter:
+    """A counter of the checks' tenant that lives for an hour."""
+    counter = Counter(
+        tenant=TENANT,
+        scope=SCOPE,
+        counted="tool.call",
+        window=QuotaWindow.PER_HOUR,
+        bucket="2030-03-17T18",
+        used=1,
+        limit=10,
+        policy_id="pol_full",
+        expires_at_ms=NOON_MS + 3_660_000,
+        last_incremented_at_ms=NOON_MS,
+    )
+    return replace(counter, **fields)
+
+
+def full_counter() -> Counter:
+    """A counter of a run with a strange name, at the edge of what can be counted."""
+    window = QuotaWindow.PER_RUN
+    return a_counter(counted="__risk__:high_risk", window=window, bucket="a/b\nc", used=INT64_MAX)
+
+
+def full_kind() -> DeclaredKind:
+    """A declared kind about which everything is said."""
+    return DeclaredKind(
+        kind="custom.full",
+        risk_class=RiskClass.HIGH_RISK,
+        description="é",
+        policy_key_spec={"host": True, "recipient_domain": False, "resource_type": "row"},
+    )
+
+
+def an_entry(log_id: str, **fields: Any) -> AuditEntry:
+    """An audit entry about which little is known."""
+    entry = AuditEntry(
+        log_id=log_id, at_ms=NOON_MS, tenant_id=TENANT, operation="createBudget", status=201
+    )
+    return replace(entry, **fields)
+
+
+def full_entry() -> AuditEntry:
+    """An audit entry about which everything is known."""
+    return an_entry(
+        "log_full",
+        key_id="key_1",
+        user_agent="curl/8",
+        source_ip="::1",
+        resource_type="budget",
+        resource_id=f"{SCOPE}:TOKENS",
+        request_id="req-1",
+        trace_id="1" * 32,
+        error_code="FORBIDDEN",
+        details=FREE,
+    )
+
+
+def a_decision(decision_id: str, **fields: Any) -> DecisionRecord:
+    """A record of a denial."""
+    record = DecisionRecord(
+        decision_id=decision_id,
+        tenant=TENANT,
+        at_ms=NOON_MS,
+        reservation_id=None,
+        request_ids=f"request of {decision_id}",
+        trace_id=f"trace of {decision_id}",
+        idempotency_key=f"key of {decision_id}",
+        decision="DENY",
+        reason="BUDGET_EXCEEDED",
+        facts="{}",
+    )
+    return replace(record, **fields)
+
+
+def full_decision() -> DecisionRecord:
+    """A record of a permission, and of the next two like it."""
+    return a_decision(
+        "dec-full",
+        reservation_id="rsv-full",
+        request_ids="req-1\nreq-2\nreq-3",
+        decision="ALLOW",
+        reason=None,
+        facts='{"é": [1]}',
+        repeats=2,
     )
