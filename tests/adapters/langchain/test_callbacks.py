@@ -22,11 +22,12 @@ from runcycles import (
     ReservationStatus,
     usd,
 )
+from runcycles.actions import UNMAPPED
 from runcycles.adapter_suite import MODEL, Watched
 from runcycles.calls import DEFAULT_MAX_TOKENS
 from runcycles.pricing import ModelUsage, PriceBook, TokenPrice
 from runcycles.testing.model_server import Reply
-from runcycles.tool_actions import UNMAPPED, ToolAction
+from runcycles.tool_actions import ToolAction
 from runcycles_langchain import (
     CyclesCallbackHandler,
     CyclesMiddleware,

@@ -12,7 +12,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 
 from runcycles import ActionDeniedError, Caps, ConfigurationError, usd
-from runcycles.tool_actions import UNMAPPED, ToolAction, cycles_action
+from runcycles.actions import UNMAPPED
+from runcycles.tool_actions import ToolAction, cycles_action
 from runcycles_langchain import CyclesMiddleware, RunStopped, guard_model, guard_tools
 from tests.adapters.langchain.stage import (
     NOTHING,

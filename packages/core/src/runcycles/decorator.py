@@ -7,6 +7,7 @@ from types import CoroutineType
 from typing import Any, Final, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from runcycles import questions
+from runcycles.actions import UNMAPPED
 from runcycles.default_client import AnyClient, default_client
 from runcycles.errors import ConfigurationError
 from runcycles.guard import AsyncGuard, BaseGuard, Guard
@@ -19,7 +20,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 G = TypeVar("G", bound=BaseGuard)
 
-UNKNOWN_KIND: Final = "unknown.call"
 MAX_NAME_LENGTH: Final = 256
 
 Estimate = Amount | int | Callable[..., Amount | int]
@@ -141,7 +141,7 @@ class Calls:
         """The options of one call, as a guard takes them."""
         levels = {level: fields.pop(level, None) for level in LEVELS}
         action = Action(
-            kind=action_kind or UNKNOWN_KIND,
+            kind=action_kind or UNMAPPED,
             name=action_name or self._name,
             tags=tuple(action_tags) if action_tags else None,
         )

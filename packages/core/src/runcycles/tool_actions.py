@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
+from runcycles.actions import UNMAPPED
 from runcycles.types import Amount
-
-UNMAPPED: Final = "unknown.call"
-"""The registry's kind for tools that nobody has mapped."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
