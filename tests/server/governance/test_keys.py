@@ -9,7 +9,7 @@ import pytest
 
 from runcycles.ledger.state import tenant_key
 from runcycles.types import TenantStatus
-from runcycles_server.governance.keys import digest_of
+from runcycles_server.governance.keys.rules import digest_of
 from runcycles_server.governance.permissions import DEFAULT_PERMISSIONS, Permission, permits
 from runcycles_server.records import ApiKey, api_key_key
 from tests.support.served import Served

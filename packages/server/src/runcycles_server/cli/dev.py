@@ -22,15 +22,22 @@ from runcycles_server.cli.process import run_server
 from runcycles_server.cli.serve import Port
 from runcycles_server.cli.words import amount_words
 from runcycles_server.governance.admin_key import ADMIN_KEY_PREFIX
-from runcycles_server.governance.bodies import BudgetCreate, KeyCreate, TenantCreate
-from runcycles_server.governance.keys import digest_of
+from runcycles_server.governance.audit.deeds import Actor
+from runcycles_server.governance.budgets import commands as budgets
+from runcycles_server.governance.budgets.bodies import BudgetCreate
+from runcycles_server.governance.keys import commands as keys
+from runcycles_server.governance.keys.bodies import KeyCreate
+from runcycles_server.governance.keys.rules import digest_of
 from runcycles_server.governance.operator import Operator
+from runcycles_server.governance.tenants import commands as tenants
+from runcycles_server.governance.tenants.bodies import TenantCreate
 from runcycles_server.http.serving import Running
 from runcycles_server.records import ApiKey, api_key_key
 from runcycles_server.settings import DEFAULT_HOST, DEFAULT_PORT, Settings
 
 DEFAULT_DEV_STORE: Final = "sqlite:///cycles-dev.db"
 DEFAULT_BUDGET: Final = "1usd"
+_ACTOR: Final = Actor(user_agent="cycles dev")
 
 
 def dev(
@@ -103,7 +110,7 @@ async def _provision(
         and kept.expires_at_ms > operator.store.now_ms()
     ):
         return known
-    made = await operator.create_key(KeyCreate(tenant_id=tenant, name="cycles dev"))
+    made = await keys.create(operator, KeyCreate(tenant_id=tenant, name="cycles dev"), _ACTOR)
     return made.key_secret
 
 
@@ -121,9 +128,9 @@ def _tenant_body(tenant: str) -> TenantCreate:
 
 async def _ensure_tenant(operator: Operator, wanted: TenantCreate) -> None:
     try:
-        await operator.tenant(wanted.tenant_id)
+        await tenants.get(operator, wanted.tenant_id)
     except CyclesProtocolError:
-        await operator.create_tenant(wanted)
+        await tenants.create(operator, wanted, _ACTOR)
 
 
 async def _ensure_budget(operator: Operator, tenant: str, asked: Amount | None) -> None:
@@ -131,7 +138,7 @@ async def _ensure_budget(operator: Operator, tenant: str, asked: Amount | None) 
     found: Account | None = await operator.store.get(account_key(tenant, scope, wanted.unit))
     if found is None:
         budget = BudgetCreate(scope=scope, unit=wanted.unit, allocated=wanted)
-        await operator.create_budget(budget, tenant=tenant)
+        await budgets.create(operator, budget, _ACTOR, tenant=tenant)
     elif asked is not None and found.allocated != asked.amount:
         allocated = Amount(unit=found.unit, amount=found.allocated)
         left = SignedAmount(unit=found.unit, amount=found.remaining)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from runcycles.ledger.state import Outcome, Snapshot
-from runcycles_server.governance.keys import digest_of
+from runcycles_server.governance.keys.rules import digest_of
 from runcycles_server.records import Setting, setting_key
 from runcycles_server.stores.base import Store
 

@@ -10,7 +10,7 @@ from typing import Final
 from runcycles.errors import CyclesProtocolError, ErrorCode
 from runcycles.ledger.state import Tenant, tenant_key
 from runcycles.types import TenantStatus
-from runcycles_server.governance.keys import digest_of
+from runcycles_server.governance.keys.rules import digest_of
 from runcycles_server.governance.permissions import permits
 from runcycles_server.http.endpoint import Access, Endpoint
 from runcycles_server.http.exchange import Caller, Exchange, Header

@@ -8,15 +8,14 @@ import hashlib
 import secrets
 from typing import Final
 
-from runcycles.errors import ErrorCode
 from runcycles.ledger.idempotency import DAY_MS
 from runcycles.ledger.state import Outcome, Snapshot
 from runcycles.ops import Refused
 from runcycles.types import TenantStatus
-from runcycles_server.governance import tenants
-from runcycles_server.governance.bodies import KeyCreate, KeyCreated
+from runcycles_server.governance.keys.bodies import KeyCreate, KeyCreated
 from runcycles_server.governance.moments import epoch_ms, iso
 from runcycles_server.governance.permissions import DEFAULT_PERMISSIONS, Permission
+from runcycles_server.governance.refusals import closed_tenant, invalid_field, unknown_tenant
 from runcycles_server.records import ApiKey
 
 KEY_PREFIX: Final = "cyc_live_"
@@ -43,16 +42,16 @@ def create(
     """A new key of an existing tenant that is not closed."""
     owner = snapshot.tenant(request.tenant_id)
     if owner is None:
-        return Outcome(tenants.unknown(request.tenant_id))
+        return Outcome(unknown_tenant(request.tenant_id))
     if owner.status == TenantStatus.CLOSED:
-        return Outcome(tenants.closed(request.tenant_id))
+        return Outcome(closed_tenant(request.tenant_id))
     permissions = DEFAULT_PERMISSIONS if request.permissions is None else request.permissions
     unknown = [name for name in permissions if name not in _KNOWN]
     if unknown:
-        return Outcome(_invalid(f"permissions: there is no permission {unknown[0]!r}"))
+        return Outcome(invalid_field("permissions", f"there is no permission {unknown[0]!r}"))
     if request.scope_filter:
         return Outcome(
-            _invalid("scope_filter: keys limited to scopes are not supported; leave it out")
+            invalid_field("scope_filter", "keys limited to scopes are not supported; leave it out")
         )
     expires_at_ms = (
         snapshot.now_ms + LIFETIME_MS
@@ -60,7 +59,7 @@ def create(
         else epoch_ms(request.expires_at)
     )
     if expires_at_ms <= snapshot.now_ms:
-        return Outcome(_invalid("expires_at: it lies in the past"))
+        return Outcome(invalid_field("expires_at", "it lies in the past"))
 
     # From here on it succeeds.
     key = ApiKey(
@@ -89,7 +88,3 @@ def created(key: ApiKey, secret: str) -> KeyCreated:
         created_at=iso(key.created_at_ms),
         expires_at=iso(key.expires_at_ms),
     )
-
-
-def _invalid(message: str) -> Refused:
-    return Refused(code=ErrorCode.INVALID_REQUEST, message=f"Validation failed: {message}")

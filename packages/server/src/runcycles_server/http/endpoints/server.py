@@ -1,11 +1,11 @@
 """The endpoints about the server itself, for whoever keeps it running."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from runcycles.types import CLOSED
 from runcycles_server.governance.operator import encode
-from runcycles_server.http.endpoint import Service
+from runcycles_server.http.endpoint import Access, Endpoint, Plane, Service
 from runcycles_server.http.exchange import Answer, Exchange
 
 
@@ -27,3 +27,29 @@ async def is_ready(service: Service, _exchange: Exchange) -> Answer:
     """The store takes writes; where it does not, that is a 500 like every failure of the store."""
     await service.operator.store.check()
     return Answer(200, encode(Health()))
+
+
+ROWS: Final = (
+    Endpoint(
+        operation="isAlive",
+        summary="Whether the process answers",
+        method="GET",
+        path="/healthz",
+        plane=Plane.SERVER,
+        access=Access.PUBLIC,
+        permission=None,
+        success=Health,
+        handler=is_alive,
+    ),
+    Endpoint(
+        operation="isReady",
+        summary="Whether the store takes writes",
+        method="GET",
+        path="/readyz",
+        plane=Plane.SERVER,
+        access=Access.PUBLIC,
+        permission=None,
+        success=Health,
+        handler=is_ready,
+    ),
+)

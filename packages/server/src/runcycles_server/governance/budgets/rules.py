@@ -1,4 +1,4 @@
-"""Budgets: what a scope may spend of one unit. Pure transitions, like the ledger's rules."""
+"""What may be done to budgets. Pure transitions, like the ledger's rules."""
 
 from dataclasses import replace
 
@@ -7,9 +7,9 @@ from runcycles.ledger import funding
 from runcycles.ledger.state import Account, Budget, Outcome, Snapshot, account_key
 from runcycles.ops import Refused
 from runcycles.types import Amount, SignedAmount, TenantStatus, Unit
-from runcycles_server.governance import tenants
-from runcycles_server.governance.bodies import BudgetCreate, BudgetView, Fund, Funded
-from runcycles_server.governance.moments import epoch_ms, iso, iso_or_none
+from runcycles_server.governance.budgets.bodies import BudgetCreate, Fund, Funded
+from runcycles_server.governance.moments import epoch_ms, iso
+from runcycles_server.governance.refusals import closed_tenant, invalid_field, unknown_tenant
 from runcycles_server.governance.scopes import owner_of
 
 
@@ -49,7 +49,7 @@ def _cannot_create(
 ) -> Refused | None:
     unit = request.unit
     if owner_of(scope) != tenant:
-        return _invalid(f"scope: {scope} does not belong to the tenant {tenant}")
+        return invalid_field("scope", f"{scope} does not belong to the tenant {tenant}")
     for name, amount in (
         ("allocated", request.allocated),
         ("overdraft_limit", request.overdraft_limit),
@@ -58,9 +58,9 @@ def _cannot_create(
             return _unit_mismatch(f"{name} is in {amount.unit}, the budget in {unit}")
     owner = snapshot.tenant(tenant)
     if owner is None:
-        return tenants.unknown(tenant)
+        return unknown_tenant(tenant)
     if owner.status == TenantStatus.CLOSED:
-        return tenants.closed(tenant)
+        return closed_tenant(tenant)
     if owner.status != TenantStatus.ACTIVE:
         return Refused(
             code=ErrorCode.INVALID_REQUEST,
@@ -86,11 +86,11 @@ def fund(
         )
     owner = snapshot.tenant(tenant)
     if owner is not None and owner.status == TenantStatus.CLOSED:
-        return tenants.closed(tenant)
+        return closed_tenant(tenant)
     if request.spent is not None:
-        return _invalid("spent: it belongs to RESET_SPENT alone")
+        return invalid_field("spent", "it belongs to RESET_SPENT alone")
     if request.operation != "CREDIT":
-        return _invalid(f"operation: {request.operation} is not supported here; CREDIT is")
+        return invalid_field("operation", f"{request.operation} is not supported here; CREDIT is")
     after = funding.credit(before, request.amount)
     if isinstance(after, Refused):
         return after
@@ -116,35 +116,5 @@ def _funded(request: Fund, before: Account, after: Account, now_ms: int) -> Fund
     )
 
 
-def view(account: Account) -> BudgetView:
-    """A budget as operators read it."""
-    unit, budget = account.unit, account.budget
-    return BudgetView(
-        ledger_id=budget.ledger_id,
-        tenant_id=account.tenant,
-        scope=account.scope,
-        scope_path=account.scope,
-        unit=unit,
-        allocated=Amount(unit=unit, amount=account.allocated),
-        remaining=SignedAmount(unit=unit, amount=account.remaining),
-        reserved=Amount(unit=unit, amount=account.reserved),
-        spent=Amount(unit=unit, amount=account.spent),
-        debt=Amount(unit=unit, amount=account.debt),
-        overdraft_limit=Amount(unit=unit, amount=account.overdraft_limit),
-        is_over_limit=account.blocked_by_overdraft,
-        commit_overage_policy=budget.overage_policy,
-        status=account.status,
-        rollover_policy=budget.rollover_policy,
-        period_start=iso_or_none(budget.period_start_ms),
-        period_end=iso_or_none(budget.period_end_ms),
-        created_at=iso(budget.created_at_ms),
-        updated_at=iso(budget.updated_at_ms),
-    )
-
-
 def _unit_mismatch(message: str) -> Refused:
     return Refused(code=ErrorCode.UNIT_MISMATCH, message=message)
-
-
-def _invalid(message: str) -> Refused:
-    return Refused(code=ErrorCode.INVALID_REQUEST, message=f"Validation failed: {message}")

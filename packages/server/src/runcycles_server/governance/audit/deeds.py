@@ -1,0 +1,123 @@
+"""Who does what on the operator's side, and the audit entry that says so.
+
+The entry is one more change of the same outcome, so nothing is done that is not written down, and
+nothing is written down that was not done.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Final, TypeVar
+
+from runcycles.ids import new_id
+from runcycles.ledger.state import Need, Outcome, Record, Snapshot
+from runcycles.ops import Refused
+from runcycles_server.records import AuditEntry
+
+T = TypeVar("T")
+
+ADMIN: Final = "__admin__"
+"""Whose entry it is, in the protocol's words, where the admin key did something of no tenant."""
+UNAUTHENTICATED: Final = "__unauth__"
+"""The same where nobody knows who it was."""
+_SECRET: Final = frozenset({"digest"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts, and from where. Without a tenant it is the operator."""
+
+    tenant: str | None = None
+    key_id: str | None = None
+    source_ip: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+    trace_id: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """The protocol's word for who acts."""
+        return "admin" if self.tenant is None else "api_key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What is done to which resource; `tenant` is whose resource it is, None for nobody's."""
+
+    operation: str
+    resource_type: str
+    resource_id: str
+    tenant: str | None = None
+    status: int = 200
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def entry(deed: Deed, actor: Actor, *, at_ms: int, details: Mapping[str, Any]) -> AuditEntry:
+    """The audit entry of a deed."""
+    on_behalf = actor.tenant is None and deed.tenant is not None
+    actor_type = "admin_on_behalf_of" if on_behalf else actor.kind
+    return AuditEntry(
+        log_id=f"log_{new_id()}",
+        at_ms=at_ms,
+        tenant_id=deed.tenant or ADMIN,
+        operation=deed.operation,
+        status=deed.status,
+        key_id=actor.key_id,
+        user_agent=actor.user_agent,
+        source_ip=actor.source_ip,
+        resource_type=deed.resource_type,
+        resource_id=deed.resource_id,
+        request_id=actor.request_id,
+        trace_id=actor.trace_id,
+        details={"actor_type": actor_type, **deed.metadata, **details},
+    )
+
+
+def audited(
+    transition: Callable[[Snapshot], Outcome[T] | Need], deed: Deed, actor: Actor
+) -> Callable[[Snapshot], Outcome[T] | Need]:
+    """The transition, whose changes come with their audit entry; without changes there is none."""
+
+    def with_entry(snapshot: Snapshot) -> Outcome[T] | Need:
+        outcome = transition(snapshot)
+        if isinstance(outcome, Need) or isinstance(outcome.reply, Refused) or not outcome.changes:
+            return outcome
+        changed = differences(snapshot, outcome.changes)
+        written = entry(deed, actor, at_ms=snapshot.now_ms, details=changed)
+        return Outcome(outcome.reply, (*outcome.changes, written), shown=outcome.shown)
+
+    return with_entry
+
+
+def differences(snapshot: Snapshot, changes: tuple[Record, ...]) -> dict[str, Any]:
+    """What the changed records of a known key were before and are after: their fields that differ.
+
+    Secrets are left out, and so is what only the audit log and the replay of answers keep.
+    """
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for record in changes:
+        if record.key[0] in ("audit", "reply"):
+            continue
+        old, new = _plain(snapshot.records.get(record.key)), _plain(record)
+        names = [name for name in new if old.get(name) != new[name]]
+        before |= {name: old[name] for name in names if name in old}
+        after |= {name: new[name] for name in names}
+    return {"before": before, "after": after} if before else {"after": after}
+
+
+def _plain(value: Any) -> Any:
+    """Records and what is in them as JSON; absent members are left out."""
+    if value is None:
+        return {}
+    if is_dataclass(value):
+        members = ((f.name, getattr(value, f.name)) for f in fields(value) if f.compare)
+        return {
+            name: _plain(member)
+            for name, member in members
+            if member is not None and name not in _SECRET
+        }
+    if isinstance(value, Mapping):
+        return {str(name): _plain(member) for name, member in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(member) for member in value]
+    return value

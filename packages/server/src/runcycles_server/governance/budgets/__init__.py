@@ -1,0 +1,1 @@
+"""Budgets: what a scope may spend of one unit."""

@@ -1,0 +1,1 @@
+"""API keys: who may ask in the name of a tenant."""

@@ -1,0 +1,1 @@
+"""Tenants: who spends under one roof."""
