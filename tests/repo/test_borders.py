@@ -16,6 +16,7 @@ BORDERS = {
     "httpx": (
         "runcycles.transports",
         "runcycles.testing",
+        "runcycles_server.cli.remote",  # an operator's commands ask a server
         "runcycles_server.conformance",  # judges any authority from outside
         "runcycles_server.events",  # delivers webhooks
     ),

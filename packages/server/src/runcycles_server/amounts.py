@@ -27,8 +27,8 @@ _COUNTED: Final = {
 }
 
 
-def parse_amount(text: str) -> Amount:
-    """The amount in a text.
+def parse_amount(text: str, *, or_nothing: bool = False) -> Amount:
+    """The amount in a text; zero only `or_nothing`.
 
     Raises:
         ConfigurationError: with the sentence that helps.
@@ -51,7 +51,8 @@ def parse_amount(text: str) -> Amount:
         raise ConfigurationError(
             f"{text!r} does not say of what; write e.g. {number}usd or {number}tokens"
         )
-    return _not_nothing(text, _dollars(number) if unit == "usd" else _counted(text, number, unit))
+    amount = _dollars(number) if unit == "usd" else _counted(text, number, unit)
+    return amount if or_nothing else _not_nothing(text, amount)
 
 
 def _dollars(number: str) -> Amount:

@@ -12,9 +12,15 @@ import typer
 from typer.main import get_command
 
 from runcycles.errors import ConfigurationError, CyclesError
+from runcycles_server.cli.audit import audit
 from runcycles_server.cli.balance import balance
+from runcycles_server.cli.budgets import budgets
 from runcycles_server.cli.dev import dev
+from runcycles_server.cli.keys import keys
+from runcycles_server.cli.policies import policies
 from runcycles_server.cli.serve import serve
+from runcycles_server.cli.stops import lift, stop
+from runcycles_server.cli.tenants import tenants
 
 PLUGINS: Final = "cycles.commands"
 """The entry-point group whose members add commands: name → a function or a `typer.Typer`."""
@@ -38,6 +44,13 @@ def make_app() -> typer.Typer:
     app.command("serve")(serve)
     app.command("dev")(dev)
     app.command("balance")(balance)
+    app.add_typer(tenants, name="tenant")
+    app.add_typer(keys, name="key")
+    app.add_typer(budgets, name="budget")
+    app.add_typer(policies, name="policy")
+    app.command("stop")(stop)
+    app.command("lift")(lift)
+    app.command("audit")(audit)
     _add_plugins(app)
     return app
 
