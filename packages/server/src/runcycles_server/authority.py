@@ -3,14 +3,18 @@
 An imperative shell with no rules of its own. HTTP and the embedded authority both ask here.
 """
 
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Generic, SupportsBytes, TypeVar, cast
 
 from runcycles import wire
 from runcycles.ids import new_id
 from runcycles.ledger.apply import Request, plan
-from runcycles.ledger.idempotency import Answered, Replayed
-from runcycles.ops import Held, Refused, Subjected
+from runcycles.ledger.idempotency import Answer, Answered, Replayed
+from runcycles.ledger.rules import balance
+from runcycles.ledger.state import Account, Outcome
+from runcycles.ops import Denied, Held, Op, Refused, Subjected
 from runcycles_server.reads import Read, read
 from runcycles_server.stores.base import Store
 
@@ -27,6 +31,27 @@ class Reply(Generic[R]):
 
     raw: bytes
     value: R | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten(Generic[R]):
+    """An answer whose bytes are written when somebody needs them: a disk, or who asks again."""
+
+    op: Op[R]
+    reply: Any
+    shown: tuple[Account, ...] | None
+
+    def __bytes__(self) -> bytes:
+        return wire.encode_reply(type(self.op), self.reply, shown=self.shown, extended=True)
+
+    def read(self) -> R:
+        """The answer that whoever read the bytes would have."""
+        if isinstance(self.reply, Denied):  # it knows more than it tells
+            return wire.decode_reply(self.op, HTTPStatus.OK, bytes(self))
+        read = self.reply
+        if self.shown is not None:
+            read = replace(read, balances=tuple(map(balance, self.shown)))
+        return cast("R", read)
 
 
 class Authority:
@@ -52,23 +77,54 @@ class Authority:
             CyclesProtocolError: the ledger's refusal.
         """
         op_type = type(op)
-        request: Request[Any] = Request(
-            tenant=tenant,
-            fingerprint=wire.fingerprint(op) if fingerprint is None else fingerprint,
-            encode=lambda outcome: wire.encode_reply(
+        answer = await self._answer(
+            op,
+            tenant,
+            wire.fingerprint(op) if fingerprint is None else fingerprint,
+            lambda outcome: wire.encode_reply(
                 op_type, outcome.reply, shown=outcome.shown, extended=extended
             ),
-            fresh_id=new_id(),
         )
-        planned = plan(op, request)
-        answer = await self.store.transact(planned.footprint, planned.transition)
         match answer:
-            case Answered(value, raw):
-                return Reply(raw, value)
+            case Answered(value):
+                return Reply(answer.raw, value)
             case Replayed(raw, remaining_ttl_ms):
                 return Reply(wire.with_remaining_ttl(raw, remaining_ttl_ms))
             case Refused():
                 raise wire.error_for(op, wire.problem_of(answer))
+
+    async def ask_here(self, op: Subjected | Held, *, tenant: str, fingerprint: bytes) -> Any:
+        """`ask` for callers in this process: the answer that they would read in its bytes.
+
+        Raises:
+            CyclesProtocolError: the ledger's refusal.
+        """
+        asked: Op[Any] = op
+        answer = await self._answer(
+            op, tenant, fingerprint, lambda outcome: Unwritten(asked, outcome.reply, outcome.shown)
+        )
+        match answer:
+            case Answered(_, reply):
+                assert isinstance(reply, Unwritten)
+                return reply.read()
+            case Replayed(raw, remaining_ttl_ms):
+                body = wire.with_remaining_ttl(raw, remaining_ttl_ms)
+                return wire.decode_reply(asked, HTTPStatus.OK, body)
+            case Refused():
+                raise wire.error_for(op, wire.problem_of(answer))
+
+    async def _answer(
+        self,
+        op: Subjected | Held,
+        tenant: str | None,
+        fingerprint: bytes,
+        encode: Callable[[Outcome[Any]], SupportsBytes],
+    ) -> Answer[Any]:
+        request: Request[Any] = Request(
+            tenant=tenant, fingerprint=fingerprint, encode=encode, fresh_id=new_id()
+        )
+        planned = plan(op, request)
+        return await self.store.transact(planned.footprint, planned.transition)
 
     async def read(self, op: Read, *, tenant: str | None) -> Reply[Any]:
         """The answer to a question that changes nothing.

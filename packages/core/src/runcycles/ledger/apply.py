@@ -5,7 +5,7 @@ ask here, so the order "tenancy, then the key's scopes, then replay, then rule" 
 """
 
 from collections.abc import Callable
-from typing import Any, Final, Generic, TypeVar, assert_never
+from typing import Any, Final, Generic, SupportsBytes, TypeVar, assert_never
 
 from runcycles.ledger import rules, state
 from runcycles.ledger.authority import Standing, standing_of
@@ -84,13 +84,13 @@ class Request(Generic[R]):
     """What the shell knows about a question besides the op itself.
 
     `tenant` is the caller's, `fingerprint` the SHA-256 of the canonical request, `encode` makes
-    the bytes that are remembered, and `fresh_id` names the record if one is made. `scope_filter`
+    what is remembered, and `fresh_id` names the record if one is made. `scope_filter`
     is that of the caller's key.
     """
 
     tenant: str | None
     fingerprint: bytes
-    encode: Callable[[Outcome[R]], bytes]
+    encode: Callable[[Outcome[R]], SupportsBytes]
     fresh_id: str
     scope_filter: tuple[str, ...] | None = None
     witness: Witness | None = None

@@ -5,7 +5,7 @@ key. A replay wins over everything that changed since: it describes the past.
 """
 
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, SupportsBytes, TypeVar
 
 from runcycles.ledger.refusals import key_reused
 from runcycles.ledger.state import (
@@ -35,10 +35,15 @@ R = TypeVar("R")
 
 @frozen_record(kw_only=False)
 class Answered(Generic[R_co]):
-    """A fresh answer, and its bytes as they are remembered; balances are in the bytes alone."""
+    """A fresh answer, and its reply as it is remembered; balances are in the reply alone."""
 
     value: R_co
-    raw: bytes
+    reply: SupportsBytes
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes of the reply."""
+        return bytes(self.reply)
 
 
 @frozen_record(kw_only=False)
@@ -61,7 +66,7 @@ class Keyed(Generic[R]):
     endpoint: str
     idempotency_key: str
     fingerprint: bytes
-    encode: Callable[[Outcome[R]], bytes]
+    encode: Callable[[Outcome[R]], SupportsBytes]
 
     @property
     def key(self) -> Key:
@@ -77,13 +82,14 @@ def replay(snapshot: Snapshot, keyed: Keyed[R]) -> Outcome[Answer[R]] | Need | N
     if found.fingerprint != keyed.fingerprint:
         return Outcome(key_reused(keyed.endpoint.partition("/")[0]))
     if found.lease_expires_at_ms is None or found.reservation_id is None:
-        return Outcome(Replayed(found.reply, None))
+        return Outcome(Replayed(bytes(found.reply), None))
     if missing := snapshot.missing((reservation_key(found.reservation_id),)):
         return Need(missing)
     reservation = snapshot.reservation(found.reservation_id)
     if reservation is None or reservation.status is not ReservationStatus.ACTIVE:
-        return Outcome(Replayed(found.reply, 0))
-    return Outcome(Replayed(found.reply, max(0, found.lease_expires_at_ms - snapshot.now_ms)))
+        return Outcome(Replayed(bytes(found.reply), 0))
+    remaining_ttl_ms = max(0, found.lease_expires_at_ms - snapshot.now_ms)
+    return Outcome(Replayed(bytes(found.reply), remaining_ttl_ms))
 
 
 def remember(
@@ -98,15 +104,15 @@ def remember(
     """The outcome with its reply kept under the key; of a refusal only what was `seen` is kept."""
     if isinstance(outcome, Refused):
         return Outcome(outcome, seen)
-    raw = keyed.encode(outcome)
+    reply = keyed.encode(outcome)
     kept = Remembered(
         tenant=keyed.tenant,
         endpoint=keyed.endpoint,
         idempotency_key=keyed.idempotency_key,
         fingerprint=keyed.fingerprint,
-        reply=raw,
+        reply=reply,
         expires_at_ms=until_ms,
         reservation_id=reservation_id,
         lease_expires_at_ms=lease_expires_at_ms,
     )
-    return Outcome(Answered(outcome.reply, raw), (*outcome.changes, *seen, kept))
+    return Outcome(Answered(outcome.reply, reply), (*outcome.changes, *seen, kept))

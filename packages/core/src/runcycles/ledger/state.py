@@ -7,7 +7,7 @@ asserts its own invariants, so a broken one cannot be made by a rule nor read fr
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Generic, Protocol, TypeVar, dataclass_transform
+from typing import Any, Final, Generic, Protocol, SupportsBytes, TypeVar, dataclass_transform
 
 from runcycles.types import (
     INT64_MAX,
@@ -254,13 +254,16 @@ class Reservation:
 
 @frozen_record()
 class Remembered:
-    """A reply kept for its idempotency key: the same request gets the same bytes again."""
+    """A reply kept for its idempotency key: the same request gets the same bytes again.
+
+    A store that writes bytes asks the reply for them; one that keeps records keeps it as it is.
+    """
 
     tenant: str
     endpoint: str
     idempotency_key: str
     fingerprint: bytes
-    reply: bytes
+    reply: SupportsBytes
     expires_at_ms: int
     reservation_id: str | None = None
     lease_expires_at_ms: int | None = None

@@ -6,6 +6,7 @@ nothing new.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Any, TypeVar, cast
 
 from runcycles import wire
@@ -154,7 +155,7 @@ class EmbeddedAuthority:
     async def _answer(self, op: Op[R]) -> R:
         try:
             await self._engine.sweep_if_due()
-            raw = await self._ask(op)
+            answer = await self._ask(op)
         except CyclesProtocolError as error:
             request_id, trace_id = _ids()
             body = wire.encode_problem(error.problem, request_id=request_id, trace_id=trace_id)
@@ -169,24 +170,21 @@ class EmbeddedAuthority:
                 trace_id=trace_id,
             )
             raise wire.error_for(op, problem) from error
-        answer = wire.decode_reply(op, wire.ENDPOINTS[type(op)].status, raw)
         if isinstance(answer, Denied):
             request_id, trace_id = _ids()
-            return cast("R", replace(answer, request_id=request_id, trace_id=trace_id))
-        return answer
+            answer = replace(answer, request_id=request_id, trace_id=trace_id)
+        return cast("R", answer)
 
-    async def _ask(self, op: Op[Any]) -> bytes:
-        """The answer's bytes; the question is read as if it had come over the wire."""
+    async def _ask(self, op: Op[Any]) -> Any:
+        """The answer; the question is read as if it had come over the wire."""
         authority = self._engine.authority
         if isinstance(op, Read):
             path = {"reservation_id": op.reservation_id} if isinstance(op, GetReservation) else {}
             read = wire.parse_query(type(op), wire.query_of(op), **path)
-            return (await authority.read(read, tenant=self._tenant)).raw
+            raw = (await authority.read(read, tenant=self._tenant)).raw
+            return wire.decode_reply(cast("Op[Any]", op), HTTPStatus.OK, raw)
         asked: tuple[Any, bytes] = wire.read_op(op)
-        reply = await authority.ask(
-            asked[0], tenant=self._tenant, extended=True, fingerprint=asked[1]
-        )
-        return reply.raw
+        return await authority.ask_here(asked[0], tenant=self._tenant, fingerprint=asked[1])
 
 
 def _ids() -> tuple[str, str]:

@@ -180,7 +180,7 @@ def reply_row(record: Remembered) -> Row:
         record.endpoint,
         record.idempotency_key,
         bytearray(record.fingerprint),
-        bytearray(record.reply),
+        bytearray(bytes(record.reply)),
         record.expires_at_ms,
         record.reservation_id,
         record.lease_expires_at_ms,
