@@ -137,5 +137,19 @@ async def test_a_failed_sweep_is_logged_and_tried_again(caplog: pytest.LogCaptur
     assert caplog.text.count("the sweep failed") == 2
 
 
+async def test_what_else_is_due_is_done_after_each_sweep() -> None:
+    store, done = MemoryStore(Clock().now_ms), asyncio.Event()
+
+    async def also() -> None:
+        done.set()
+
+    await store.start()
+    sweeper = Sweeper(store, interval_s=0, also=also)
+    with fail_after(5):
+        sweeper.start()
+        await done.wait()
+        await sweeper.stop()
+
+
 async def test_a_sweeper_that_never_started_can_be_stopped() -> None:
     await Sweeper(MemoryStore(Clock().now_ms)).stop()

@@ -6,7 +6,7 @@ stands in the way of a decision.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -63,11 +63,22 @@ def together(plans: Sequence[Plan[R]]) -> Plan[list[R]]:
     return Plan(footprint, transition)
 
 
-class Sweeper:
-    """Sweeps one store, every `interval_s` seconds once started."""
+async def nothing_else() -> None:
+    """What a sweep does besides, where nobody has anything to add."""
 
-    def __init__(self, store: Store, *, interval_s: float = INTERVAL_S) -> None:
+
+class Sweeper:
+    """Sweeps one store, every `interval_s` seconds once started, and does what else is due then."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        interval_s: float = INTERVAL_S,
+        also: Callable[[], Awaitable[None]] = nothing_else,
+    ) -> None:
         self._store = store
+        self._also = also
         self._interval_s = interval_s
         self._task: asyncio.Task[None] | None = None
         self._stuck: set[str] = set()
@@ -95,6 +106,7 @@ class Sweeper:
         while True:
             try:
                 await self.sweep_once()
+                await self._also()
             except Exception:
                 log.exception("the sweep failed; trying again in %s s", self._interval_s)
             await asyncio.sleep(self._interval_s)

@@ -36,6 +36,8 @@ _RULES: Final = {
     ErrorCode.TENANT_NOT_FOUND: ErrorRule(404, CyclesProtocolError),
     ErrorCode.BUDGET_NOT_FOUND: ErrorRule(404, CyclesProtocolError, errors.BudgetNotFoundError),
     ErrorCode.DUPLICATE_RESOURCE: ErrorRule(409, CyclesProtocolError),
+    ErrorCode.KEY_REVOKED: ErrorRule(409, CyclesProtocolError),
+    ErrorCode.KEY_EXPIRED: ErrorRule(409, CyclesProtocolError),
     ErrorCode.TENANT_CLOSED: ErrorRule(
         409, CyclesProtocolError, errors.TenantClosedError, settles=True
     ),

@@ -21,6 +21,7 @@ class Permission(StrEnum):
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
     EVENTS_READ = "events:read"
+    ACTION_QUOTAS_READ = "action_quotas:read"
     ADMIN_READ = "admin:read"
     ADMIN_WRITE = "admin:write"
     ADMIN_TENANTS_READ = "admin:tenants:read"
@@ -35,6 +36,11 @@ class Permission(StrEnum):
     ADMIN_WEBHOOKS_WRITE = "admin:webhooks:write"
     ADMIN_EVENTS_READ = "admin:events:read"
     ADMIN_AUDIT_READ = "admin:audit:read"
+
+    @property
+    def writes(self) -> bool:
+        """Whether it is for changing what is configured, rather than for reading or spending."""
+        return self.endswith(":write")
 
 
 DEFAULT_PERMISSIONS: Final = (
@@ -51,6 +57,9 @@ DEFAULT_PERMISSIONS: Final = (
 )
 """What a new key holds unless the operator says otherwise: spend, and look after its budgets."""
 
+_FORMERLY: Final = {Permission.ACTION_QUOTAS_READ: Permission.BALANCES_READ}
+"""What was enough before the protocol's 0.1.26 made a permission of its own; it is until 0.1.27."""
+
 
 def permits(granted: Collection[str], wanted: Permission) -> bool:
     """Whether these permissions cover the wanted one.
@@ -62,3 +71,9 @@ def permits(granted: Collection[str], wanted: Permission) -> bool:
         return True
     access = wanted.rpartition(":")[2]
     return access in ("read", "write") and f"admin:{access}" in granted
+
+
+def formerly(granted: Collection[str], wanted: Permission) -> Permission | None:
+    """The permission that stood for the wanted one in earlier versions, if these cover it."""
+    former = _FORMERLY.get(wanted)
+    return former if former is not None and permits(granted, former) else None

@@ -1,7 +1,7 @@
-"""The grammar of the scopes that budgets are made for.
+"""The grammar of the scopes that budgets are made for, and of those that keys are limited to.
 
-Stricter than what a subject may say: a budget under a scope that no subject can produce would
-look real and never be asked.
+A budget's is stricter than what a subject may say: one under a scope that no subject can produce
+would look real and never be asked.
 """
 
 import re
@@ -11,6 +11,7 @@ from runcycles.scopes import LEVELS
 from runcycles.wire.requests import invalid
 
 _ID: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
+_SUBJECT_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 def canonical_scope(text: str, *, field: str = "scope") -> str:
@@ -45,3 +46,16 @@ def canonical_scope(text: str, *, field: str = "scope") -> str:
 def owner_of(scope: str) -> str:
     """The tenant that a canonical scope belongs to."""
     return scope.partition("/")[0].partition(":")[2]
+
+
+def fault_of_filter(entry: str) -> str | None:
+    """What is wrong with one entry of a key's scope filter: `level:id`, or `level:*` for any id."""
+    level, _, value = entry.partition(":")
+    if level not in LEVELS:
+        return f"{entry!r} does not start with one of {', '.join(LEVELS)} and a colon"
+    if value != "*" and not _SUBJECT_ID.fullmatch(value):
+        return (
+            f"{entry!r} needs an id of 1 to 128 letters, digits, '.', '_' and '-', "
+            "or * for every one"
+        )
+    return None

@@ -43,10 +43,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. Without a tenant it is the operator, or anybody where no key is needed."""
+    """Who asks. Without a tenant it is the operator, or anybody where no key is needed.
+
+    An empty `scope_filter` is no limit.
+    """
 
     tenant: str | None = None
     key_id: str | None = None
+    permissions: tuple[str, ...] = ()
+    scope_filter: tuple[str, ...] = ()
 
 
 _NOBODY_YET: Final = Caller()

@@ -140,8 +140,9 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[App, AdminKey, Opera
             key = await admin_key(store, settings.admin_key)
             operator = Operator(store)
             service = Service(Authority(store), operator)
-            app = App(ENDPOINTS, service, Gate(store, admin_digest=key.digest), access_log)
-            sweeper = Sweeper(store)
+            gate = Gate(store, admin_digest=key.digest)
+            app = App(ENDPOINTS, service, gate, access_log)
+            sweeper = Sweeper(store, also=gate.uses.flush)
             sweeper.start()
             try:
                 yield app, key, operator

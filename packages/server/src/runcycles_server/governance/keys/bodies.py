@@ -1,12 +1,29 @@
 """What is said about API keys over the wire."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
+from annotated_types import MaxLen
 from pydantic import AwareDatetime
 
 from runcycles.types import CLOSED
-from runcycles_server.governance.fields import Description, Iso, Labels, Name, TenantId
+from runcycles_server.governance.fields import (
+    DEFAULT_PAGE_SIZE,
+    Description,
+    Iso,
+    Labels,
+    Name,
+    Reason,
+    Search,
+    SortDirection,
+    TenantId,
+)
+
+KeyStatus = Literal["ACTIVE", "REVOKED", "EXPIRED"]
+Permissions = Annotated[tuple[str, ...], MaxLen(100)]
+"""More than there are; a longer list repeats itself."""
+ScopeFilter = Annotated[tuple[str, ...], MaxLen(100)]
+"""Every question of the key is held against each entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,15 +35,15 @@ class KeyCreate:
     tenant_id: TenantId
     name: Name
     description: Description | None = None
-    permissions: tuple[str, ...] | None = None
-    scope_filter: tuple[str, ...] | None = None
+    permissions: Permissions | None = None
+    scope_filter: ScopeFilter | None = None
     expires_at: AwareDatetime | None = None
     metadata: Labels | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCreated:
-    """The new key. `key_secret` is shown this once and kept nowhere."""
+    """The new key and all that it may do. `key_secret` is shown this once and kept nowhere."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
 
@@ -37,3 +54,74 @@ class KeyCreated:
     permissions: tuple[str, ...]
     created_at: Iso
     expires_at: Iso
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyUpdate:
+    """What changes about a key; its tenant and its expiry never do.
+
+    Lists and `metadata` replace what was there. An empty `scope_filter` lifts the limit.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    name: Name | None = None
+    description: Description | None = None
+    permissions: Permissions | None = None
+    scope_filter: ScopeFilter | None = None
+    metadata: Labels | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRevocation:
+    """Why a key is revoked."""
+
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyView:
+    """One key as operators read it; neither its secret nor what is kept of it is ever shown."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    key_id: str
+    tenant_id: str
+    key_prefix: str
+    name: str
+    description: str | None = None
+    status: KeyStatus
+    permissions: tuple[str, ...]
+    scope_filter: tuple[str, ...] | None = None
+    created_at: Iso
+    last_used_at: Iso | None = None
+    expires_at: Iso
+    revoked_at: Iso | None = None
+    revoked_reason: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPage:
+    """Some keys; ask again with `next_cursor` for more."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    keys: tuple[KeyView, ...]
+    next_cursor: str | None = None
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyQuery:
+    """Which keys, in which order; without `tenant_id` those of every tenant."""
+
+    tenant_id: str | None = None
+    status: KeyStatus | None = None
+    search: Search | None = None
+    sort_by: Literal["key_id", "name", "tenant_id", "status", "created_at", "expires_at"] = (
+        "created_at"
+    )
+    sort_dir: SortDirection = "desc"
+    limit: int = DEFAULT_PAGE_SIZE
+    cursor: str | None = None

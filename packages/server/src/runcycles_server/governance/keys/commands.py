@@ -1,11 +1,23 @@
 """What an operator asks about API keys."""
 
+from collections.abc import Callable
+
+from runcycles.errors import ErrorCode
 from runcycles.ids import new_id
-from runcycles.ledger.state import tenant_key
+from runcycles.ledger.state import Key, Outcome, Snapshot, tenant_key
+from runcycles.ops import Refused
 from runcycles_server.governance.audit.deeds import Actor, Deed
 from runcycles_server.governance.keys import rules
-from runcycles_server.governance.keys.bodies import KeyCreate, KeyCreated
-from runcycles_server.governance.operator import Operator
+from runcycles_server.governance.keys.bodies import (
+    KeyCreate,
+    KeyCreated,
+    KeyRevocation,
+    KeyUpdate,
+    KeyView,
+)
+from runcycles_server.governance.keys.views import created, view
+from runcycles_server.governance.operator import Operator, error_of
+from runcycles_server.records import ApiKey
 
 
 async def create(operator: Operator, request: KeyCreate, actor: Actor) -> KeyCreated:
@@ -17,7 +29,56 @@ async def create(operator: Operator, request: KeyCreate, actor: Actor) -> KeyCre
         deed=_deed("createApiKey", key_id, request.tenant_id, status=201),
         actor=actor,
     )
-    return rules.created(key, secret)
+    return created(key, secret)
+
+
+async def update(operator: Operator, key_id: str, request: KeyUpdate, actor: Actor) -> KeyView:
+    """A key, changed."""
+    return await _change(
+        operator,
+        key_id,
+        lambda snapshot, name: rules.update(snapshot, name, request),
+        operation="updateApiKey",
+        actor=actor,
+    )
+
+
+async def revoke(operator: Operator, key_id: str, why: KeyRevocation, actor: Actor) -> KeyView:
+    """A key, which opens nothing from the next request on."""
+    return await _change(
+        operator,
+        key_id,
+        lambda snapshot, name: rules.revoke(snapshot, name, why.reason),
+        operation="revokeApiKey",
+        actor=actor,
+    )
+
+
+async def _change(
+    operator: Operator,
+    key_id: str,
+    rule: Callable[[Snapshot, Key], Outcome[ApiKey | Refused]],
+    *,
+    operation: str,
+    actor: Actor,
+) -> KeyView:
+    """A rule about the key of this id, on the record that it has in the transaction.
+
+    Keys are kept by their digest, so the id is looked for among all of them; that finds out which
+    record is meant, and nothing of what was found then is written back.
+    """
+    keys = await operator.store.api_keys(None)
+    found = next((key for key in keys if key.key_id == key_id), None)
+    if found is None:
+        raise error_of(Refused(code=ErrorCode.NOT_FOUND, message=f"There is no API key {key_id}"))
+    name = found.key
+    after = await operator.change(
+        (name, tenant_key(found.tenant_id)),
+        lambda snapshot: rule(snapshot, name),
+        deed=_deed(operation, key_id, found.tenant_id),
+        actor=actor,
+    )
+    return view(after, operator.store.now_ms())
 
 
 def _deed(operation: str, key_id: str, tenant: str, *, status: int = 200) -> Deed:
