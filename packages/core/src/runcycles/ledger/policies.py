@@ -8,10 +8,13 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Any, ClassVar, Final
+
+from annotated_types import Ge, Le
 
 from runcycles.ledger.state import Key, frozen_record
-from runcycles.types import Caps, OveragePolicy, QuotaWindow, RiskClass
+from runcycles.ops import TtlMs
+from runcycles.types import CLOSED, Caps, Int32, OveragePolicy, QuotaWindow, RiskClass
 
 MAX_POLICIES: Final = 2_000
 """Policies of one tenant; the book is one record, and is written whole."""
@@ -22,6 +25,8 @@ EVERYTHING: Final = "*"
 """The target of a stop that stops every tenant."""
 STOPS_KEY: Final[Key] = ("stops", "all")
 """The one record of stops, seen by every decision of every tenant."""
+
+Rate = Annotated[int, Ge(1), Le(2**31 - 1)]
 
 
 def policies_key(tenant: str) -> Key:
@@ -62,17 +67,21 @@ class Quota:
 class TtlOverride:
     """What a policy says about leases, in ms; a longer request is shortened, never refused."""
 
-    default_ttl_ms: int | None = None
-    max_ttl_ms: int | None = None
-    max_extensions: int | None = None
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    default_ttl_ms: TtlMs | None = None
+    max_ttl_ms: TtlMs | None = None
+    max_extensions: Int32 | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
     """How often in one UTC minute."""
 
-    max_reservations_per_minute: int | None = None
-    max_commits_per_minute: int | None = None
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    max_reservations_per_minute: Rate | None = None
+    max_commits_per_minute: Rate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +148,10 @@ class PolicyBook:
         """This book with a policy in it, in the place of the one with its id."""
         others = tuple(each for each in self.policies if each.policy_id != policy.policy_id)
         return PolicyBook(tenant=self.tenant, policies=(*others, policy))
+
+    def policy(self, policy_id: str) -> Policy | None:
+        """The policy under this id, if there is one."""
+        return next((found for found in self.policies if found.policy_id == policy_id), None)
 
     def match(self, scopes: tuple[str, ...], now_ms: int) -> Match | None:
         """The one policy that decides for a lineage: the highest priority of those that match.

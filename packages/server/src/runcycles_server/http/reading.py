@@ -4,6 +4,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 from runcycles import wire
+from runcycles.wire.requests import invalid
 from runcycles_server.governance.audit.deeds import Actor
 from runcycles_server.http.exchange import Exchange
 
@@ -22,6 +23,29 @@ def parsed_query(query_type: type[Q], exchange: Exchange) -> Q:
         InvalidRequestError: naming the parameter.
     """
     return cast("Q", wire.parse_query(cast("Any", query_type), query_of(exchange)))
+
+
+def tenant_in_body(exchange: Exchange, named: str | None) -> str:
+    """Whose the new resource is: the API key says so, an admin has to.
+
+    Raises:
+        InvalidRequestError: the body names a tenant where it must not, or names none.
+    """
+    if exchange.caller.tenant is not None and named is not None:
+        raise invalid("tenant_id", "leave it out: the API key says whose it is")
+    return tenant_in_query(exchange, named)
+
+
+def tenant_in_query(exchange: Exchange, named: str | None) -> str:
+    """Whose resources are meant: those of the API key's tenant, else of the one an admin names.
+
+    Raises:
+        InvalidRequestError: it is an admin, and names none.
+    """
+    tenant = exchange.caller.tenant or named
+    if tenant is None:
+        raise invalid("tenant_id", "the admin key must say whose it is")
+    return tenant
 
 
 def actor_of(exchange: Exchange) -> Actor:

@@ -35,4 +35,9 @@ PROTOCOL_NAMES: Final = {
     "BudgetPage": "BudgetListResponse",
     "Fund": "BudgetFundingRequest",
     "Funded": "BudgetFundingResponse",
+    "PolicyCreate": "PolicyCreateRequest",
+    "PolicyUpdate": "PolicyUpdateRequest",
+    "PolicyView": "Policy",
+    "PolicyPage": "PolicyListResponse",
+    "TtlOverride": "ReservationTtlOverride",
 }

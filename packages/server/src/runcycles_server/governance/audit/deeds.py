@@ -39,9 +39,16 @@ class Actor:
         return "admin" if self.tenant is None else "api_key"
 
 
+def _whole(record: Any) -> Any:
+    return record
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """What is done to which resource; `tenant` is whose resource it is, None for nobody's."""
+    """What is done to which resource; `tenant` is whose resource it is, None for nobody's.
+
+    Where the resource is one of many in a record, `part` finds it there; it may be absent.
+    """
 
     operation: str
     resource_type: str
@@ -49,6 +56,7 @@ class Deed:
     tenant: str | None = None
     status: int = 200
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    part: Callable[[Any], Any] = _whole
 
 
 def entry(deed: Deed, actor: Actor, *, at_ms: int, details: Mapping[str, Any]) -> AuditEntry:
@@ -81,14 +89,16 @@ def audited(
         outcome = transition(snapshot)
         if isinstance(outcome, Need) or isinstance(outcome.reply, Refused) or not outcome.changes:
             return outcome
-        changed = differences(snapshot, outcome.changes)
+        changed = differences(snapshot, outcome.changes, deed.part)
         written = entry(deed, actor, at_ms=snapshot.now_ms, details=changed)
         return Outcome(outcome.reply, (*outcome.changes, written), shown=outcome.shown)
 
     return with_entry
 
 
-def differences(snapshot: Snapshot, changes: tuple[Record, ...]) -> dict[str, Any]:
+def differences(
+    snapshot: Snapshot, changes: tuple[Record, ...], part: Callable[[Any], Any]
+) -> dict[str, Any]:
     """What the changed records of a known key were before and are after: their fields that differ.
 
     Secrets are left out, and so is what only the audit log and the replay of answers keep.
@@ -98,10 +108,10 @@ def differences(snapshot: Snapshot, changes: tuple[Record, ...]) -> dict[str, An
     for record in changes:
         if record.key[0] in ("audit", "reply"):
             continue
-        old, new = _plain(snapshot.records.get(record.key)), _plain(record)
-        names = [name for name in new if old.get(name) != new[name]]
+        old, new = _plain(part(snapshot.records.get(record.key))), _plain(part(record))
+        names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
         before |= {name: old[name] for name in names if name in old}
-        after |= {name: new[name] for name in names}
+        after |= {name: new[name] for name in names if name in new}
     return {"before": before, "after": after} if before else {"after": after}
 
 

@@ -1,0 +1,1 @@
+"""Policies: what the actions of a scope may be, and how often."""
