@@ -8,12 +8,22 @@ from typing import Final
 
 from runcycles_server.http import openapi
 from runcycles_server.http.endpoint import Access, Endpoint, Plane
-from runcycles_server.http.endpoints import budgets, keys, policies, runtime, server, stops, tenants
+from runcycles_server.http.endpoints import (
+    auth,
+    budgets,
+    keys,
+    policies,
+    runtime,
+    server,
+    stops,
+    tenants,
+)
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *runtime.ROWS,
     *tenants.ROWS,
     *keys.ROWS,
+    *auth.ROWS,
     *budgets.ROWS,
     *policies.ROWS,
     *stops.ROWS,

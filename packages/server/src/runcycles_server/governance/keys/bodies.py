@@ -125,3 +125,64 @@ class KeyQuery:
     sort_dir: SortDirection = "desc"
     limit: int = DEFAULT_PAGE_SIZE
     cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyQuestion:
+    """Whether this is the secret of a key that opens anything."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    key_secret: Annotated[str, MaxLen(1024)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAnswer:
+    """What a secret opens. Of a secret that is no key's, nothing is known but that."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    valid: bool
+    tenant_id: str
+    key_id: str | None = None
+    permissions: tuple[str, ...] | None = None
+    scope_filter: tuple[str, ...] | None = None
+    expires_at: Iso | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What the holder of a key can see and change."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    view_overview: bool = False
+    view_budgets: bool = False
+    view_events: bool = False
+    view_webhooks: bool = False
+    view_audit: bool = False
+    view_tenants: bool = False
+    view_api_keys: bool = False
+    view_policies: bool = False
+    view_reservations: bool = False
+    manage_budgets: bool = False
+    manage_policies: bool = False
+    manage_webhooks: bool = False
+    manage_reservations: bool = False
+    manage_tenants: bool = False
+    manage_api_keys: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introspection:
+    """Who is asking, and what they may do; the admin key is of no tenant."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    authenticated: Literal[True] = True
+    auth_type: Literal["admin", "tenant"]
+    permissions: tuple[str, ...]
+    capabilities: Capabilities
+    tenant_id: str | None = None
+    scope_filter: tuple[str, ...] | None = None

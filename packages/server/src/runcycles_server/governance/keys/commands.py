@@ -2,22 +2,27 @@
 
 from collections.abc import Callable
 
-from runcycles.errors import ErrorCode
+from runcycles.errors import ErrorCode, ReasonCode
 from runcycles.ids import new_id
-from runcycles.ledger.state import Key, Outcome, Snapshot, tenant_key
+from runcycles.ledger.state import Key, Outcome, Snapshot, Tenant, tenant_key
 from runcycles.ops import Refused
+from runcycles.types import TenantStatus
 from runcycles_server.governance.audit.deeds import Actor, Deed
 from runcycles_server.governance.keys import rules
 from runcycles_server.governance.keys.bodies import (
+    KeyAnswer,
     KeyCreate,
     KeyCreated,
+    KeyQuestion,
     KeyRevocation,
     KeyUpdate,
     KeyView,
 )
+from runcycles_server.governance.keys.validity import KeyProblem, problem_with
 from runcycles_server.governance.keys.views import created, view
+from runcycles_server.governance.moments import iso
 from runcycles_server.governance.operator import Operator, error_of
-from runcycles_server.records import ApiKey
+from runcycles_server.records import ApiKey, api_key_key
 
 
 async def create(operator: Operator, request: KeyCreate, actor: Actor) -> KeyCreated:
@@ -51,6 +56,29 @@ async def revoke(operator: Operator, key_id: str, why: KeyRevocation, actor: Act
         lambda snapshot, name: rules.revoke(snapshot, name, why.reason),
         operation="revokeApiKey",
         actor=actor,
+    )
+
+
+async def validate(operator: Operator, question: KeyQuestion) -> KeyAnswer:
+    """What a secret opens at this moment. Less than the whole of it tells nothing about a key.
+
+    The key of a suspended tenant is valid: it reads, and settles what was begun.
+    """
+    store = operator.store
+    key: ApiKey | None = await store.get(api_key_key(rules.digest_of(question.key_secret)))
+    if key is None:
+        return KeyAnswer(valid=False, tenant_id="", reason=KeyProblem.KEY_NOT_FOUND)
+    owner: Tenant | None = await store.get(tenant_key(key.tenant_id))
+    problem = problem_with(key, owner, store.now_ms())
+    suspended = owner is not None and owner.status == TenantStatus.SUSPENDED
+    return KeyAnswer(
+        valid=problem is None,
+        tenant_id=key.tenant_id,
+        key_id=key.key_id,
+        permissions=key.permissions,
+        scope_filter=key.scope_filter,
+        expires_at=iso(key.expires_at_ms),
+        reason=problem or (ReasonCode.TENANT_SUSPENDED if suspended else None),
     )
 
 
