@@ -94,8 +94,8 @@ def a_closed_tenant_goes_on(owner: Any, **options: Any) -> Any:
     return None
 
 
-def funding_leaves_the_flag(account: Account, amount: Any) -> Account | Refused:
-    funded = funding.credit(account, amount)
+def funding_leaves_the_flag(account: Account, *given: Any) -> Account | Refused:
+    funded = funding.fund(account, *given)
     if isinstance(funded, Account):
         return replace(funded, is_over_limit=account.is_over_limit)
     return funded
@@ -119,7 +119,7 @@ BREAKS: list[Break] = [
     (apply, "replay", nothing_is_remembered),
     (apply, "replay", a_key_answers_any_request),
     (apply, "remember", an_answer_is_kept_forever),
-    (authority, "credit", funding_leaves_the_flag),
+    (authority, "fund", funding_leaves_the_flag),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Budgets: made, listed and funded, by an operator for anybody and by a tenant for itself."""
+"""Budgets: made and listed, by an operator for anybody and by a tenant for itself."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,39 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
-from runcycles.ledger.state import account_key, tenant_key
-from runcycles.types import BudgetStatus, TenantStatus, Unit
+from runcycles.ledger.state import tenant_key
+from runcycles.types import TenantStatus
+from tests.server.governance.asks import INT64_MAX, PATH, amount, new
 from tests.server.http.conftest import Acme
-
-PATH = "/v1/admin/budgets"
-INT64_MAX = 2**63 - 1
-
-
-def amount(value: int, unit: str = "TOKENS") -> dict[str, Any]:
-    return {"unit": unit, "amount": value}
-
-
-def new(acme: Acme, scope: str, allocated: int = 100, **body: Any) -> dict[str, Any]:
-    return {
-        "scope": f"tenant:{acme.tenant}{scope}",
-        "unit": "TOKENS",
-        "allocated": amount(allocated),
-        **body,
-    }
-
-
-def fund(acme: Acme, body: dict[str, Any], **query: str) -> httpx.Response:
-    where = {"scope": f"tenant:{acme.tenant}", "unit": "TOKENS", **query}
-    return acme.client.post(f"{PATH}/fund", params=where, json=body)
-
-
-def credit(value: int, **body: Any) -> dict[str, Any]:
-    return {"operation": "CREDIT", "amount": amount(value), **body}
-
-
-def allocated(acme: Acme) -> int:
-    page = acme.client.get(PATH, params={"scope_prefix": f"tenant:{acme.tenant}"}).json()
-    return int(page["ledgers"][0]["allocated"]["amount"])
 
 
 def test_a_tenant_makes_a_budget_of_its_own(acme: Acme) -> None:
@@ -139,121 +110,6 @@ def test_only_an_active_tenant_gets_new_budgets(
     with acme.server.admin() as admin:
         answer = admin.post(PATH, json={**new(acme, "/app:a"), "tenant_id": acme.tenant})
     assert answer.status_code == answered
-
-
-def test_a_credit_adds_to_what_is_allocated(acme: Acme) -> None:
-    acme.held(amount=400)
-    answer = fund(acme, credit(500, reason="more work"))
-    assert answer.status_code == 200
-    said = answer.json()
-    assert said.pop("timestamp")
-    assert said == {
-        "operation": "CREDIT",
-        "previous_allocated": amount(1_000),
-        "new_allocated": amount(1_500),
-        "previous_remaining": amount(600),
-        "new_remaining": amount(1_100),
-        "previous_debt": amount(0),
-        "new_debt": amount(0),
-        "previous_spent": amount(0),
-        "new_spent": amount(0),
-    }
-
-
-def test_the_same_funding_twice_is_funded_once(acme: Acme) -> None:
-    body = credit(500, idempotency_key="once", metadata={"a": 1, "b": 2})
-    again = credit(500, idempotency_key="once", metadata={"b": 2, "a": 1})
-    assert fund(acme, body).content == fund(acme, again).content
-    assert allocated(acme) == 1_500
-
-
-def test_the_same_key_for_another_funding_is_a_conflict(acme: Acme) -> None:
-    fund(acme, credit(500, idempotency_key="once"))
-    answer = fund(acme, credit(501, idempotency_key="once"))
-    assert (answer.status_code, answer.json()["error"]) == (409, "IDEMPOTENCY_MISMATCH")
-    assert allocated(acme) == 1_500
-
-
-def test_without_a_key_every_funding_counts(acme: Acme) -> None:
-    fund(acme, credit(1))
-    fund(acme, credit(1))
-    assert allocated(acme) == 1_002
-
-
-def test_a_key_is_the_scopes_own(acme: Acme) -> None:
-    acme.client.post(PATH, json=new(acme, "/app:a"))
-    assert fund(acme, credit(1, idempotency_key="k")).status_code == 200
-    other = fund(acme, credit(2, idempotency_key="k"), scope=f"tenant:{acme.tenant}/app:a")
-    assert other.status_code == 200
-
-
-def test_a_credit_that_would_leave_int64_changes_nothing(acme: Acme) -> None:
-    answer = fund(acme, credit(INT64_MAX))
-    assert (answer.status_code, answer.json()["error"]) == (400, "INVALID_REQUEST")
-    assert "amount" in answer.json()["message"]
-    assert allocated(acme) == 1_000
-
-
-@pytest.mark.parametrize("operation", ["DEBIT", "RESET", "RESET_SPENT", "REPAY_DEBT"])
-def test_what_is_not_supported_says_what_is(acme: Acme, operation: str) -> None:
-    answer = fund(acme, {"operation": operation, "amount": amount(1)})
-    assert (answer.status_code, answer.json()["error"]) == (400, "INVALID_REQUEST")
-    assert "CREDIT" in answer.json()["message"]
-    assert allocated(acme) == 1_000
-
-
-@pytest.mark.parametrize(
-    ("body", "query", "status", "code"),
-    [
-        ({"operation": "GIVE"}, {}, 400, "INVALID_REQUEST"),
-        ({"spent": amount(1)}, {}, 400, "INVALID_REQUEST"),
-        ({"amount": amount(1, "CREDITS")}, {}, 400, "UNIT_MISMATCH"),
-        ({}, {"unit": "EUROS"}, 400, "INVALID_REQUEST"),
-        ({}, {"scope": "nonsense"}, 400, "INVALID_REQUEST"),
-        ({}, {"unit": "CREDITS"}, 404, "BUDGET_NOT_FOUND"),
-        ({}, {"scope": "tenant:somebody-else"}, 403, "FORBIDDEN"),
-    ],
-)
-def test_a_wrong_funding_changes_nothing(
-    acme: Acme, body: dict[str, Any], query: dict[str, str], status: int, code: str
-) -> None:
-    answer = fund(acme, {**credit(1), **body}, **query)
-    assert (answer.status_code, answer.json()["error"]) == (status, code)
-    assert allocated(acme) == 1_000
-
-
-def test_the_scope_is_not_optional(acme: Acme) -> None:
-    answer = acme.client.post(f"{PATH}/fund", params={"unit": "TOKENS"}, json=credit(1))
-    assert (answer.status_code, answer.json()["details"]["field"]) == (400, "scope")
-
-
-@pytest.mark.parametrize("status", [BudgetStatus.FROZEN, BudgetStatus.CLOSED])
-def test_a_budget_that_is_not_active_takes_no_funds(acme: Acme, status: BudgetStatus) -> None:
-    key = account_key(acme.tenant, f"tenant:{acme.tenant}", Unit.TOKENS)
-    acme.server.put(replace(acme.server.run(acme.server.store.get(key)), status=status))
-    answer = fund(acme, credit(1))
-    assert (answer.status_code, answer.json()["error"]) == (409, f"BUDGET_{status}")
-
-
-def test_a_closed_tenants_budget_takes_no_funds(acme: Acme) -> None:
-    found = acme.server.run(acme.server.store.get(tenant_key(acme.tenant)))
-    acme.server.put(replace(found, status=TenantStatus.CLOSED))
-    where = {"scope": f"tenant:{acme.tenant}", "unit": "TOKENS", "tenant_id": acme.tenant}
-    with acme.server.admin() as admin:
-        answer = admin.post(f"{PATH}/fund", params=where, json=credit(1))
-    assert (answer.status_code, answer.json()["error"]) == (409, "TENANT_CLOSED")
-
-
-def test_the_operator_funds_whom_he_names(acme: Acme) -> None:
-    where = {"scope": f"tenant:{acme.tenant}", "unit": "TOKENS"}
-    with acme.server.admin() as admin:
-        nobody = admin.post(f"{PATH}/fund", params=where, json=credit(1))
-        assert (nobody.status_code, nobody.json()["details"]["field"]) == (400, "tenant_id")
-        named = admin.post(
-            f"{PATH}/fund", params={**where, "tenant_id": acme.tenant}, json=credit(1)
-        )
-        assert named.status_code == 200
-    assert allocated(acme) == 1_001
 
 
 def scopes(answer: httpx.Response) -> list[str]:

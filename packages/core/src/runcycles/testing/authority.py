@@ -13,7 +13,7 @@ from runcycles import wire
 from runcycles.errors import CyclesProtocolError
 from runcycles.ids import new_id
 from runcycles.ledger.apply import Request, expiry, plan
-from runcycles.ledger.funding import credit
+from runcycles.ledger.funding import FundOperation, fund
 from runcycles.ledger.idempotency import Answer, Answered, Replayed
 from runcycles.ledger.memory import DictStore
 from runcycles.ledger.state import (
@@ -160,7 +160,9 @@ class InMemoryAuthority:
         Raises:
             CyclesProtocolError: where the budget is frozen or closed.
         """
-        funded = self._change(scope, amount.unit, tenant, lambda account: credit(account, amount))
+        funded = self._change(
+            scope, amount.unit, tenant, lambda account: fund(account, FundOperation.CREDIT, amount)
+        )
         if isinstance(funded, Refused):
             raise _error(None, funded)
         return funded

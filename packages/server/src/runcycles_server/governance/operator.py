@@ -5,6 +5,8 @@ own package. Every refusal is raised as the protocol's error.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from runcycles import wire
@@ -13,6 +15,7 @@ from runcycles.ledger.state import Key, Need, Outcome, Snapshot
 from runcycles.ops import Refused
 from runcycles.wire.adapters import adapter
 from runcycles_server.governance.audit.deeds import Actor, Deed, audited
+from runcycles_server.governance.refusals import WrongState
 from runcycles_server.stores.base import Store
 
 T = TypeVar("T")
@@ -50,4 +53,7 @@ def encode(view: Any) -> bytes:
 
 def error_of(refused: Refused) -> CyclesProtocolError:
     """A refusal as the error to raise."""
-    return wire.error_for(None, wire.problem_of(refused))
+    problem = wire.problem_of(refused)
+    if isinstance(refused, WrongState):
+        problem = replace(problem, status=HTTPStatus.CONFLICT)
+    return wire.error_for(None, problem)

@@ -52,7 +52,7 @@ class Endpoint:
     """One method on one path. Everything about it is a column, so nothing can be forgotten.
 
     `statuses` are those of success; `errors` are the codes besides those that every endpoint of
-    its access can answer with.
+    its access can answer with. Where `wrong_state` is set, INVALID_REQUEST comes as a 409 too.
     """
 
     operation: str
@@ -63,8 +63,10 @@ class Endpoint:
     access: Access
     permission: Permission | None
     body: type[Any] | None = None
+    body_required: bool = True
     query: type[Any] | None = None
     success: type[Any] | None = None
     statuses: tuple[int, ...] = (200,)
     errors: tuple[ErrorCode, ...] = ()
+    wrong_state: bool = False
     handler: Handler

@@ -122,7 +122,8 @@ def _operation(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
     if row.permission is not None:
         operation["description"] = f"An API key needs the permission `{row.permission}`."
     if row.body is not None:
-        operation["requestBody"] = {"required": True, "content": _content(refs[row.body])}
+        content = _content(refs[row.body])
+        operation["requestBody"] = {"required": row.body_required, "content": content}
     return operation
 
 
@@ -141,6 +142,8 @@ def _failures(row: Endpoint) -> Json:
         by_status[wire.rule_of(code).status].append(code)
     if row.body is not None:
         by_status[413] = by_status[415] = [ErrorCode.INVALID_REQUEST]
+    if row.wrong_state:
+        by_status[409].append(ErrorCode.INVALID_REQUEST)
     return {str(status): _failure(codes) for status, codes in sorted(by_status.items())}
 
 

@@ -36,6 +36,8 @@ PROTOCOL_NAMES: Final = {
     "BudgetCreate": "BudgetCreateRequest",
     "BudgetView": "BudgetLedger",
     "BudgetPage": "BudgetListResponse",
+    "BudgetUpdate": "BudgetUpdateRequest",
+    "Freeze": "BudgetFreezeRequest",
     "Fund": "BudgetFundingRequest",
     "Funded": "BudgetFundingResponse",
     "PolicyCreate": "PolicyCreateRequest",

@@ -48,6 +48,7 @@ class Deed:
     """What is done to which resource; `tenant` is whose resource it is, None for nobody's.
 
     Where the resource is one of many in a record, `part` finds it there; it may be absent.
+    `of_reply` is what the entry takes from the reply besides the metadata that was known before.
     """
 
     operation: str
@@ -57,6 +58,7 @@ class Deed:
     status: int = 200
     metadata: Mapping[str, Any] = field(default_factory=dict)
     part: Callable[[Any], Any] = _whole
+    of_reply: Callable[[Any], Mapping[str, Any]] | None = None
 
 
 def entry(deed: Deed, actor: Actor, *, at_ms: int, details: Mapping[str, Any]) -> AuditEntry:
@@ -89,8 +91,9 @@ def audited(
         outcome = transition(snapshot)
         if isinstance(outcome, Need) or isinstance(outcome.reply, Refused) or not outcome.changes:
             return outcome
-        changed = differences(snapshot, outcome.changes, deed.part)
-        written = entry(deed, actor, at_ms=snapshot.now_ms, details=changed)
+        told = {} if deed.of_reply is None else deed.of_reply(outcome.reply)
+        details = {**told, **differences(snapshot, outcome.changes, deed.part)}
+        written = entry(deed, actor, at_ms=snapshot.now_ms, details=details)
         return Outcome(outcome.reply, (*outcome.changes, written), shown=outcome.shown)
 
     return with_entry

@@ -6,10 +6,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Le
 from pydantic import AwareDatetime
 
+from runcycles.ledger.funding import FundOperation
 from runcycles.types import (
     CLOSED,
     Amount,
     BudgetStatus,
+    Caps,
     IdempotencyKey,
     Metadata,
     OveragePolicy,
@@ -26,7 +28,6 @@ from runcycles_server.governance.fields import (
 )
 
 RolloverPolicy = Literal["NONE", "CARRY_FORWARD", "CAP_AT_ALLOCATED"]
-FundOperation = Literal["CREDIT", "DEBIT", "RESET", "RESET_SPENT", "REPAY_DEBT"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,56 @@ class BudgetQuery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetAt:
+    """Which budget; there is one for a scope and a unit."""
+
+    scope: ScopeText
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetUpdate:
+    """What is to be different; the rest stays, and metadata is replaced as a whole."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    overdraft_limit: Amount | None = None
+    commit_overage_policy: OveragePolicy | None = None
+    metadata: Metadata | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeze:
+    """Why a budget is frozen or unfrozen, for the audit log."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    reason: Reason | None = None
+    metadata: Metadata | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapsUpdate:
+    """The caps of what a budget allows; without them it caps nothing."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    caps: Caps | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetCaps:
+    """A budget's caps; absent where it caps nothing."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    tenant_id: str
+    scope: str
+    unit: Unit
+    caps: Caps | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FundQuery:
     """Which budget is funded; `tenant_id` is for the admin key."""
 
@@ -117,7 +168,7 @@ class FundQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fund:
-    """What the operator does to a budget's allocation."""
+    """What the operator does to a budget's numbers; `spent` is for RESET_SPENT alone."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
 

@@ -4,28 +4,34 @@ from dataclasses import replace
 
 from runcycles.errors import ErrorCode
 from runcycles.ledger import funding
-from runcycles.ledger.state import Account, Budget, Outcome, Snapshot, account_key
+from runcycles.ledger.state import Account, Budget, Outcome, Snapshot
 from runcycles.ops import Refused
-from runcycles.types import Amount, SignedAmount, TenantStatus, Unit
-from runcycles_server.governance.budgets.bodies import BudgetCreate, Fund, Funded
+from runcycles.types import Amount, BudgetStatus, Caps, SignedAmount, TenantStatus
+from runcycles_server.governance.budgets.bodies import BudgetCreate, BudgetUpdate, Fund, Funded
+from runcycles_server.governance.budgets.places import Place
 from runcycles_server.governance.moments import epoch_ms, iso
-from runcycles_server.governance.refusals import closed_tenant, invalid_field, unknown_tenant
+from runcycles_server.governance.refusals import (
+    closed_tenant,
+    invalid_field,
+    unknown_tenant,
+    wrong_state,
+)
 from runcycles_server.governance.scopes import owner_of
 
 
 def create(
-    snapshot: Snapshot, request: BudgetCreate, *, tenant: str, scope: str, ledger_id: str
+    snapshot: Snapshot, request: BudgetCreate, *, at: Place, ledger_id: str
 ) -> Outcome[Account | Refused]:
-    """A new budget for a canonical scope of an ACTIVE tenant."""
-    if refusal := _cannot_create(snapshot, request, tenant=tenant, scope=scope):
+    """A new budget for a scope of an ACTIVE tenant."""
+    if refusal := _cannot_create(snapshot, request, at):
         return Outcome(refusal)
 
     # From here on it succeeds.
     now_ms = snapshot.now_ms
     account = Account(
-        tenant=tenant,
-        scope=scope,
-        unit=request.unit,
+        tenant=at.tenant,
+        scope=at.scope,
+        unit=at.unit,
         allocated=request.allocated.amount,
         overdraft_limit=request.overdraft_limit.amount if request.overdraft_limit else 0,
         budget=Budget(
@@ -44,60 +50,150 @@ def create(
     return Outcome(account, (account,))
 
 
-def _cannot_create(
-    snapshot: Snapshot, request: BudgetCreate, *, tenant: str, scope: str
-) -> Refused | None:
-    unit = request.unit
-    if owner_of(scope) != tenant:
-        return invalid_field("scope", f"{scope} does not belong to the tenant {tenant}")
+def _cannot_create(snapshot: Snapshot, request: BudgetCreate, at: Place) -> Refused | None:
+    if owner_of(at.scope) != at.tenant:
+        return invalid_field("scope", f"{at.scope} does not belong to the tenant {at.tenant}")
     for name, amount in (
         ("allocated", request.allocated),
         ("overdraft_limit", request.overdraft_limit),
     ):
-        if amount is not None and amount.unit is not unit:
-            return _unit_mismatch(f"{name} is in {amount.unit}, the budget in {unit}")
-    owner = snapshot.tenant(tenant)
+        if amount is not None and amount.unit is not at.unit:
+            return _unit_mismatch(name, amount, at)
+    owner = snapshot.tenant(at.tenant)
     if owner is None:
-        return unknown_tenant(tenant)
+        return unknown_tenant(at.tenant)
     if owner.status == TenantStatus.CLOSED:
-        return closed_tenant(tenant)
+        return closed_tenant(at.tenant)
     if owner.status != TenantStatus.ACTIVE:
         return Refused(
             code=ErrorCode.INVALID_REQUEST,
-            message=f"The tenant {tenant} is {owner.status} and takes no new budgets",
+            message=f"The tenant {at.tenant} is {owner.status} and takes no new budgets",
         )
-    if snapshot.account(account_key(tenant, scope, unit)) is not None:
+    if snapshot.account(at.key) is not None:
         return Refused(
             code=ErrorCode.DUPLICATE_RESOURCE,
-            message=f"{scope} has a {unit} budget already; fund that one",
-            scope=scope,
+            message=f"{at.scope} has a {at.unit} budget already; fund that one",
+            scope=at.scope,
         )
     return None
 
 
-def fund(
-    snapshot: Snapshot, request: Fund, *, tenant: str, scope: str, unit: Unit
-) -> Outcome[Funded] | Refused:
-    """What the operator does to a budget's allocation."""
-    before = snapshot.account(account_key(tenant, scope, unit))
-    if before is None:
-        return Refused(
-            code=ErrorCode.BUDGET_NOT_FOUND, message=f"{scope} has no {unit} budget", scope=scope
-        )
-    owner = snapshot.tenant(tenant)
-    if owner is not None and owner.status == TenantStatus.CLOSED:
-        return closed_tenant(tenant)
-    if request.spent is not None:
-        return invalid_field("spent", "it belongs to RESET_SPENT alone")
-    if request.operation != "CREDIT":
-        return invalid_field("operation", f"{request.operation} is not supported here; CREDIT is")
-    after = funding.credit(before, request.amount)
+def fund(snapshot: Snapshot, request: Fund, at: Place) -> Outcome[Funded] | Refused:
+    """What the operator does to a budget's numbers."""
+    before = _found(snapshot, at)
+    if isinstance(before, Refused):
+        return before
+    after = funding.fund(before, request.operation, request.amount, spent=request.spent)
     if isinstance(after, Refused):
         return after
 
     # From here on it succeeds.
-    after = replace(after, budget=replace(after.budget, updated_at_ms=snapshot.now_ms))
+    after = _touched(after, snapshot.now_ms)
     return Outcome(_funded(request, before, after, snapshot.now_ms), (after,))
+
+
+def update(snapshot: Snapshot, request: BudgetUpdate, at: Place) -> Outcome[Account | Refused]:
+    """Another limit, policy or metadata, frozen or not; what is already so changes nothing."""
+    before = _changeable(snapshot, at)
+    if isinstance(before, Refused):
+        return Outcome(before)
+    limit = request.overdraft_limit
+    if limit is not None and limit.unit is not at.unit:
+        return Outcome(_unit_mismatch("overdraft_limit", limit, at))
+
+    # From here on it succeeds.
+    budget = replace(
+        before.budget,
+        overage_policy=request.commit_overage_policy or before.budget.overage_policy,
+        metadata=before.budget.metadata if request.metadata is None else request.metadata,
+    )
+    after = funding.allow_overdraft(
+        replace(before, budget=budget), before.overdraft_limit if limit is None else limit.amount
+    )
+    return _kept(snapshot, before, after)
+
+
+def set_caps(snapshot: Snapshot, caps: Caps | None, at: Place) -> Outcome[Account | Refused]:
+    """Other caps, or none, on what a budget allows from now on."""
+    before = _changeable(snapshot, at)
+    if isinstance(before, Refused):
+        return Outcome(before)
+
+    # From here on it succeeds.
+    after = replace(before, budget=replace(before.budget, caps=None if caps == Caps() else caps))
+    return _kept(snapshot, before, after)
+
+
+def freeze(snapshot: Snapshot, at: Place) -> Outcome[Account | Refused]:
+    """Take nothing new and no funds; what runs may be settled."""
+    return _switch(snapshot, at, BudgetStatus.ACTIVE, BudgetStatus.FROZEN)
+
+
+def unfreeze(snapshot: Snapshot, at: Place) -> Outcome[Account | Refused]:
+    """Take reservations and funds again."""
+    return _switch(snapshot, at, BudgetStatus.FROZEN, BudgetStatus.ACTIVE)
+
+
+def _switch(
+    snapshot: Snapshot, at: Place, old: BudgetStatus, new: BudgetStatus
+) -> Outcome[Account | Refused]:
+    before = _found(snapshot, at)
+    if isinstance(before, Refused):
+        return Outcome(before)
+    if before.status is not old:
+        return Outcome(
+            wrong_state(
+                f"The {at.unit} budget of {at.scope} is {before.status}; "
+                f"only one that is {old} can become {new}"
+            )
+        )
+
+    # From here on it succeeds.
+    after = _touched(replace(before, status=new), snapshot.now_ms)
+    return Outcome(after, (after,))
+
+
+def missing(at: Place) -> Refused:
+    """There is no such budget."""
+    return Refused(
+        code=ErrorCode.BUDGET_NOT_FOUND,
+        message=f"{at.scope} has no {at.unit} budget",
+        scope=at.scope,
+    )
+
+
+def _found(snapshot: Snapshot, at: Place) -> Account | Refused:
+    """The budget, if it is there and its tenant is not closed, which beats any state of its own."""
+    found = snapshot.account(at.key)
+    if found is None:
+        return missing(at)
+    owner = snapshot.tenant(at.tenant)
+    if owner is not None and owner.status == TenantStatus.CLOSED:
+        return closed_tenant(at.tenant)
+    return found
+
+
+def _changeable(snapshot: Snapshot, at: Place) -> Account | Refused:
+    """The budget, unless it is closed; a frozen one may be changed."""
+    found = _found(snapshot, at)
+    if isinstance(found, Account) and found.status is BudgetStatus.CLOSED:
+        return Refused(
+            code=ErrorCode.BUDGET_CLOSED,
+            message=f"The {at.unit} budget of {at.scope} is closed and cannot change",
+            scope=at.scope,
+        )
+    return found
+
+
+def _kept(snapshot: Snapshot, before: Account, after: Account) -> Outcome[Account | Refused]:
+    if after == before:
+        return Outcome(before)
+    after = _touched(after, snapshot.now_ms)
+    return Outcome(after, (after,))
+
+
+def _touched(account: Account, now_ms: int) -> Account:
+    return replace(account, budget=replace(account.budget, updated_at_ms=now_ms))
 
 
 def _funded(request: Fund, before: Account, after: Account, now_ms: int) -> Funded:
@@ -116,5 +212,8 @@ def _funded(request: Fund, before: Account, after: Account, now_ms: int) -> Fund
     )
 
 
-def _unit_mismatch(message: str) -> Refused:
-    return Refused(code=ErrorCode.UNIT_MISMATCH, message=message)
+def _unit_mismatch(name: str, amount: Amount, at: Place) -> Refused:
+    return Refused(
+        code=ErrorCode.UNIT_MISMATCH,
+        message=f"{name} is in {amount.unit}, the budget in {at.unit}",
+    )

@@ -2,7 +2,7 @@
 
 from runcycles.ledger.state import Account
 from runcycles.types import Amount, SignedAmount
-from runcycles_server.governance.budgets.bodies import BudgetView
+from runcycles_server.governance.budgets.bodies import BudgetCaps, BudgetView
 from runcycles_server.governance.moments import iso, iso_or_none
 
 
@@ -29,4 +29,14 @@ def view(account: Account) -> BudgetView:
         period_end=iso_or_none(budget.period_end_ms),
         created_at=iso(budget.created_at_ms),
         updated_at=iso(budget.updated_at_ms),
+    )
+
+
+def caps_view(account: Account) -> BudgetCaps:
+    """A budget's caps, which the protocol's view has no place for."""
+    return BudgetCaps(
+        tenant_id=account.tenant,
+        scope=account.scope,
+        unit=account.unit,
+        caps=account.budget.caps,
     )

@@ -10,18 +10,23 @@ from runcycles.errors import ErrorCode
 from runcycles.wire.requests import invalid, parse_as
 from runcycles_server.governance.budgets import commands, lists
 from runcycles_server.governance.budgets.bodies import (
+    BudgetAt,
+    BudgetCaps,
     BudgetCreate,
     BudgetPage,
     BudgetQuery,
+    BudgetUpdate,
     BudgetView,
+    CapsUpdate,
+    Freeze,
     Fund,
     Funded,
     FundQuery,
 )
-from runcycles_server.governance.budgets.views import view
+from runcycles_server.governance.budgets.places import Place, place_of
+from runcycles_server.governance.budgets.views import caps_view, view
 from runcycles_server.governance.operator import encode
 from runcycles_server.governance.permissions import Permission
-from runcycles_server.governance.scopes import canonical_scope, owner_of
 from runcycles_server.http.endpoint import Access, Endpoint, Plane, Service
 from runcycles_server.http.exchange import Answer, Exchange
 from runcycles_server.http.problems import refusal
@@ -49,26 +54,74 @@ async def list_all(service: Service, exchange: Exchange) -> Answer:
     return Answer(200, encode(lists.page(accounts, query, tenant=tenant)))
 
 
+async def lookup(service: Service, exchange: Exchange) -> Answer:
+    """One budget."""
+    at = _place(exchange, parsed_query(BudgetAt, exchange))
+    return Answer(200, encode(view(await commands.lookup(service.operator, at))))
+
+
+async def update(service: Service, exchange: Exchange) -> Answer:
+    """Another limit, policy or metadata."""
+    at = _place(exchange, parsed_query(BudgetAt, exchange))
+    request = parse_as(BudgetUpdate, await exchange.json_body())
+    account = await commands.update(service.operator, request, actor_of(exchange), at)
+    return Answer(200, encode(view(account)))
+
+
+async def freeze(service: Service, exchange: Exchange) -> Answer:
+    """No more reservations and funds for a budget."""
+    at = _place(exchange, parsed_query(BudgetAt, exchange))
+    request = await _freeze_body(exchange)
+    account = await commands.freeze(service.operator, request, actor_of(exchange), at)
+    return Answer(200, encode(view(account)))
+
+
+async def unfreeze(service: Service, exchange: Exchange) -> Answer:
+    """A frozen budget goes on."""
+    at = _place(exchange, parsed_query(BudgetAt, exchange))
+    request = await _freeze_body(exchange)
+    account = await commands.unfreeze(service.operator, request, actor_of(exchange), at)
+    return Answer(200, encode(view(account)))
+
+
 async def fund(service: Service, exchange: Exchange) -> Answer:
-    """More for a budget."""
+    """Other numbers for a budget."""
     query = parsed_query(FundQuery, exchange)
     request = parse_as(Fund, await exchange.json_body())
-    tenant = exchange.caller.tenant or query.tenant_id
-    if tenant is None:
-        raise invalid("tenant_id", "the admin key must say whose budget it is")
-    scope = canonical_scope(query.scope)
-    if exchange.caller.tenant is not None and owner_of(scope) != tenant:
-        raise refusal(ErrorCode.FORBIDDEN, f"{scope} belongs to another tenant than the API key")
-    raw = await commands.fund(
-        service.operator,
-        request,
-        actor_of(exchange),
-        tenant=tenant,
-        scope=scope,
-        unit=query.unit,
-    )
+    at = _place(exchange, query)
+    if exchange.caller.tenant is None:
+        if query.tenant_id is None:
+            raise invalid("tenant_id", "the admin key must say whose budget it is")
+        if query.tenant_id != at.tenant:
+            raise invalid("scope", f"{at.scope} does not belong to the tenant {query.tenant_id}")
+    raw = await commands.fund(service.operator, request, actor_of(exchange), at)
     return Answer(200, raw)
 
+
+async def set_caps(service: Service, exchange: Exchange) -> Answer:
+    """Other caps, or none."""
+    at = _place(exchange, parsed_query(BudgetAt, exchange))
+    request = parse_as(CapsUpdate, await exchange.json_body())
+    account = await commands.set_caps(service.operator, request, actor_of(exchange), at)
+    return Answer(200, encode(caps_view(account)))
+
+
+def _place(exchange: Exchange, query: BudgetAt | FundQuery) -> Place:
+    """The budget that is named; a tenant reaches its own alone."""
+    at = place_of(query.scope, query.unit)
+    if exchange.caller.tenant not in (None, at.tenant):
+        message = f"{at.scope} belongs to another tenant than the API key"
+        raise refusal(ErrorCode.FORBIDDEN, message)
+    return at
+
+
+async def _freeze_body(exchange: Exchange) -> Freeze:
+    """Why, if anything was said."""
+    body = await exchange.json_body()
+    return parse_as(Freeze, body) if body else Freeze()
+
+
+_OF_ONE_BUDGET: Final = (ErrorCode.BUDGET_NOT_FOUND, ErrorCode.TENANT_CLOSED)
 
 ROWS: Final = (
     Endpoint(
@@ -103,8 +156,35 @@ ROWS: Final = (
         handler=list_all,
     ),
     Endpoint(
+        operation="lookupBudget",
+        summary="The budget of one scope and unit",
+        method="GET",
+        path="/v1/admin/budgets/lookup",
+        plane=Plane.GOVERNANCE,
+        access=Access.EITHER,
+        permission=Permission.BUDGETS_READ,
+        query=BudgetAt,
+        success=BudgetView,
+        errors=(ErrorCode.BUDGET_NOT_FOUND,),
+        handler=lookup,
+    ),
+    Endpoint(
+        operation="updateBudget",
+        summary="Change a budget's overdraft limit, overage policy or metadata",
+        method="PATCH",
+        path="/v1/admin/budgets",
+        plane=Plane.GOVERNANCE,
+        access=Access.ADMIN,
+        permission=None,
+        body=BudgetUpdate,
+        query=BudgetAt,
+        success=BudgetView,
+        errors=(*_OF_ONE_BUDGET, ErrorCode.UNIT_MISMATCH, ErrorCode.BUDGET_CLOSED),
+        handler=update,
+    ),
+    Endpoint(
         operation="fundBudget",
-        summary="Change what a budget allocates; CREDIT adds to it",
+        summary="Credit, debit, reset or repay; RESET_SPENT starts a new period",
         method="POST",
         path="/v1/admin/budgets/fund",
         plane=Plane.GOVERNANCE,
@@ -114,13 +194,59 @@ ROWS: Final = (
         query=FundQuery,
         success=Funded,
         errors=(
+            *_OF_ONE_BUDGET,
             ErrorCode.UNIT_MISMATCH,
-            ErrorCode.BUDGET_NOT_FOUND,
-            ErrorCode.TENANT_CLOSED,
+            ErrorCode.BUDGET_EXCEEDED,
             ErrorCode.BUDGET_FROZEN,
             ErrorCode.BUDGET_CLOSED,
             ErrorCode.IDEMPOTENCY_MISMATCH,
         ),
         handler=fund,
+    ),
+    Endpoint(
+        operation="freezeBudget",
+        summary="Take no more reservations and funds; what runs may be settled",
+        method="POST",
+        path="/v1/admin/budgets/freeze",
+        plane=Plane.GOVERNANCE,
+        access=Access.ADMIN,
+        permission=None,
+        body=Freeze,
+        body_required=False,
+        query=BudgetAt,
+        success=BudgetView,
+        errors=_OF_ONE_BUDGET,
+        wrong_state=True,
+        handler=freeze,
+    ),
+    Endpoint(
+        operation="unfreezeBudget",
+        summary="Let a frozen budget go on",
+        method="POST",
+        path="/v1/admin/budgets/unfreeze",
+        plane=Plane.GOVERNANCE,
+        access=Access.ADMIN,
+        permission=None,
+        body=Freeze,
+        body_required=False,
+        query=BudgetAt,
+        success=BudgetView,
+        errors=_OF_ONE_BUDGET,
+        wrong_state=True,
+        handler=unfreeze,
+    ),
+    Endpoint(
+        operation="setBudgetCaps",
+        summary="Cap what a budget allows from now on; without caps in the body it caps nothing",
+        method="PATCH",
+        path="/v1/x-runcycles/budgets",
+        plane=Plane.GOVERNANCE,
+        access=Access.EITHER,
+        permission=Permission.BUDGETS_WRITE,
+        body=CapsUpdate,
+        query=BudgetAt,
+        success=BudgetCaps,
+        errors=(*_OF_ONE_BUDGET, ErrorCode.BUDGET_CLOSED),
+        handler=set_caps,
     ),
 )
