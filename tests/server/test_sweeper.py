@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from anyio import fail_after
+from anyio.lowlevel import checkpoint
 
 from runcycles.errors import StoreError
 from runcycles.ledger.idempotency import HELD_FOR_MS
@@ -15,6 +16,7 @@ from runcycles_server import sweeper as sweeping
 from runcycles_server.stores.memory import MemoryStore
 from runcycles_server.stores.suite import Bench, Clock
 from runcycles_server.stores.suite.bench import a_reservation, an_account
+from runcycles_server.stores.suite.samples import a_reply
 from runcycles_server.sweeper import Sweeper, Swept
 from tests.server.stores.benches import STORES, bench_of
 
@@ -70,6 +72,42 @@ async def test_a_backlog_is_swept_batch_by_batch(
     bench.clock.ms += HELD_FOR_MS
     assert await sweeper.sweep_once() == Swept(purged=6)
     assert await sweeper.sweep_once() == Swept(purged=1)
+
+
+async def test_others_are_served_between_two_batches(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "PURGE_BATCH", 1)
+    await bench.keep(*(a_reply(f"{number}", expires_at_ms=bench.clock.ms) for number in range(5)))
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await checkpoint()
+
+    task = asyncio.ensure_future(others())
+    assert await Sweeper(bench.store).sweep_once() == Swept(purged=5)
+    task.cancel()
+    assert turns >= 5
+
+
+async def test_a_sweeper_that_is_behind_goes_on_at_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "PURGE_BATCH", 1)
+    monkeypatch.setattr(sweeping, "MAX_BATCHES", 2)
+    replies = [a_reply(f"{number}", expires_at_ms=bench.clock.ms) for number in range(5)]
+    await bench.keep(*replies)
+    sweeper = Sweeper(bench.store, interval_s=3_600)
+    sweeper.start()
+    with fail_after(5):
+        for reply in replies:
+            while await bench.store.get(reply.key) is not None:
+                await checkpoint()
+    await sweeper.stop()
+    assert not Swept(purged=1).is_behind
 
 
 async def test_a_reservation_whose_budget_is_gone_expires_all_the_same(bench: Bench) -> None:

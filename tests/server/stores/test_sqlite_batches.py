@@ -14,12 +14,13 @@ from runcycles.errors import StoreBusyError, StoreCorruptError, StoreError
 from runcycles.ledger.policies import PolicyBook
 from runcycles.ledger.state import Key, Outcome, Record, Snapshot, Transition
 from runcycles_server.authority import Authority
+from runcycles_server.stores import AuditQuery, CounterQuery, Window
 from runcycles_server.stores.clock import MonotonicClock
 from runcycles_server.stores.sqlite.batch import MAX_CACHED, BatchRunner
 from runcycles_server.stores.sqlite.codecs import CODECS, Codec
 from runcycles_server.stores.sqlite.connection import open_writer
-from runcycles_server.stores.sqlite.lists import OVERDUE
-from runcycles_server.stores.sqlite.store import FORGET
+from runcycles_server.stores.sqlite.lists import OVERDUE, Lists
+from runcycles_server.stores.sqlite.purge import FORGET, asked
 from runcycles_server.stores.sqlite.writers import MAX_BATCH, InlineWriter
 from runcycles_server.stores.suite import Clock
 from runcycles_server.stores.suite.bench import (
@@ -168,8 +169,38 @@ async def test_keys_are_found_by_an_index(traced: Traced, codec: Codec[Any]) -> 
 
 @pytest.mark.parametrize("sql", [OVERDUE, *(sql for _, sql in FORGET)])
 async def test_the_sweeper_finds_its_work_by_an_index(traced: Traced, sql: str) -> None:
-    values = {"now_ms": 1, "ended_before_ms": 1, "limit": 1}
-    assert scans(plan_of(traced.connection, sql, values)) == []
+    assert scans(plan_of(traced.connection, sql, asked(1) | {"limit": 1})) == []
+
+
+SELECTIVE: list[dict[str, Any]] = [
+    *({name: "x"} for name in ("tenant_id", "resource_id", "request_id", "trace_id")),
+    {"request_id": "x", "tenant_id": "x", "at": Window(lowest=1, highest=2)},
+    {"at": Window(lowest=1)},
+    {},
+]
+
+
+@pytest.mark.parametrize("fields", SELECTIVE, ids=str)
+async def test_the_audit_log_is_searched_by_an_index(
+    traced: Traced, fields: dict[str, Any]
+) -> None:
+    """By the id where there is one; else by age, which is also the order."""
+    Lists(traced.connection, traced.path).audit(AuditQuery(**fields))
+    index = {
+        "tenant_id": "audit_of_tenant",
+        "resource_id": "audit_of_resource",
+        "request_id": "audit_of_request",
+        "trace_id": "audit_of_trace",
+    }.get(next(iter(fields), ""), "audit_by_age")
+    plan = plan_of(traced.connection, traced.statements[-1], ())
+    assert f"USING INDEX {index}" in plan[0], plan
+
+
+async def test_live_counters_are_found_by_the_index_of_their_places(traced: Traced) -> None:
+    after = ("a", "b", "c", "d")
+    Lists(traced.connection, traced.path).counters(CounterQuery(tenant="x", after=after), 1)
+    (step,) = plan_of(traced.connection, traced.statements[-1], ())  # and no step that sorts
+    assert step.endswith("(tenant=? AND (scope,counted,quota_window,bucket)>(?,?,?,?))"), step
 
 
 # ── what a batch takes down ──────────────────────────────────────────────────────────────────

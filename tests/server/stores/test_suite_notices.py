@@ -1,6 +1,6 @@
 """The suite is worth what it notices: each store here breaks one promise, and is found out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -8,11 +8,22 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from runcycles.ledger.memory import DictStore
+from runcycles.ledger.policies import Counter
 from runcycles.ledger.state import Account, Key, Outcome, Reservation, Snapshot, Transition
 from runcycles.ops import Refused
+from runcycles_server.records import AuditEntry, DecisionRecord
 from runcycles_server.stores.memory import MemoryStore
-from runcycles_server.stores.queries import ReservationQuery
-from runcycles_server.stores.suite import CHECKS, Bench, Check, Clock, decisions, keeping, lists
+from runcycles_server.stores.queries import AuditQuery, CounterQuery, ReservationQuery, place
+from runcycles_server.stores.suite import (
+    CHECKS,
+    Bench,
+    Check,
+    Clock,
+    decisions,
+    keeping,
+    lists,
+    operator_lists,
+)
 
 T = TypeVar("T")
 
@@ -102,6 +113,47 @@ class RewritesHistory(MemoryStore):
         self._dict = DictStore(clock_ms)
 
 
+class CountsWhatIsOver(MemoryStore):
+    """Lists counters up to and with the moment at which they expire."""
+
+    async def counters(self, query: CounterQuery) -> list[Counter]:
+        now_ms = self.now_ms() - 1
+        found = [row for row in self._dict.of_kind(Counter) if query.matches(row, now_ms)]
+        return sorted(found, key=place)[: query.limit]
+
+
+class TakesScopesForText(MemoryStore):
+    """Believes that `agent:ab` lies below `agent:a`."""
+
+    async def counters(self, query: CounterQuery) -> list[Counter]:
+        found = await super().counters(replace(query, scope=None))
+        return [row for row in found if row.scope.startswith(query.scope or "")]
+
+
+class MissesWhatIsNotSaid(MemoryStore):
+    """Drops entries without an error when others are not wanted, as SQL's NOT IN does."""
+
+    async def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        found = await super().audit(query)
+        return [row for row in found if row.error_code or not query.except_error_codes]
+
+
+class TellsOfOthers(MemoryStore):
+    """Explains to one tenant what was decided for another one."""
+
+    async def decisions(
+        self, wanted: str, *, tenant: str | None = None, limit: int = 20
+    ) -> list[DecisionRecord]:
+        return await super().decisions(wanted, limit=limit)
+
+
+class KeepsForEver(MemoryStore):
+    """Never forgets an audit entry."""
+
+    def _over(self) -> Iterator[Key]:
+        return (key for key in super()._over() if key[0] != "audit")
+
+
 class TurnsBackTime(MemoryStore):
     """Believes the machine's clock."""
 
@@ -179,6 +231,12 @@ BROKEN: list[tuple[type[MemoryStore], Check]] = [
     (NeverCloses, keeping.a_closed_store_refuses),
     (ForgetsWhatRuns, keeping.what_was_kept_long_enough_is_forgotten),
     (FindsTooEarly, keeping.overdue_reservations_are_found_longest_first),
+    (KeepsForEver, keeping.what_authority_left_behind_is_kept_for_its_time),
+    (KeepsForEver, keeping.a_purge_forgets_no_more_than_it_is_told),
+    (CountsWhatIsOver, operator_lists.live_counters_come_by_their_place),
+    (TakesScopesForText, operator_lists.every_filter_of_counters_chooses_what_it_says),
+    (MissesWhatIsNotSaid, operator_lists.every_filter_of_the_audit_log_chooses_what_it_says),
+    (TellsOfOthers, operator_lists.decisions_are_found_by_every_id_they_concern),
     (RoundsNumbers, keeping.every_record_comes_back_as_it_was),
     (SortsByOneColumn, lists.every_order_is_kept_page_by_page),
     (MatchesPartsOfWords, lists.segments_are_whole),

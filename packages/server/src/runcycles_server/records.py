@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from runcycles.ledger.state import Key, frozen_record
+
+UNAUTHENTICATED: Final = "__unauth__"
+"""Stands in the audit log for the tenant of whoever could not say who they are."""
 
 
 def api_key_key(digest: str) -> Key:

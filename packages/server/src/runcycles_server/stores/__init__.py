@@ -2,6 +2,6 @@
 
 from runcycles_server.stores.base import Store
 from runcycles_server.stores.opening import open_store
-from runcycles_server.stores.queries import ReservationQuery, Window
+from runcycles_server.stores.queries import AuditQuery, CounterQuery, ReservationQuery, Window
 
-__all__ = ["ReservationQuery", "Store", "Window", "open_store"]
+__all__ = ["AuditQuery", "CounterQuery", "ReservationQuery", "Store", "Window", "open_store"]

@@ -33,9 +33,10 @@ Driver exceptions never leave a store; they become `StoreError` and its kinds.
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
+from runcycles.ledger.policies import Counter, DeclaredKind, PolicyBook
 from runcycles.ledger.state import Account, Key, Reservation, Tenant, Transition
-from runcycles_server.records import ApiKey
-from runcycles_server.stores.queries import ReservationQuery
+from runcycles_server.records import ApiKey, AuditEntry, DecisionRecord
+from runcycles_server.stores.queries import AuditQuery, CounterQuery, ReservationQuery
 
 T = TypeVar("T")
 
@@ -81,6 +82,33 @@ class Store(Protocol):
         """The API keys of a tenant (None: of all), by id."""
         ...
 
+    async def policy_books(self, tenant: str | None) -> list[PolicyBook]:
+        """The policies of a tenant, if it has any (None: of all), by tenant."""
+        ...
+
+    async def declared_kinds(self) -> list[DeclaredKind]:
+        """Every kind of action that the operator declared, by its name."""
+        ...
+
+    async def counters(self, query: CounterQuery) -> list[Counter]:
+        """At most `limit` counters that match and are live now, by their place."""
+        ...
+
+    async def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        """At most `limit` audit entries that match, in the order asked for."""
+        ...
+
+    async def decisions(
+        self, wanted: str, *, tenant: str | None = None, limit: int = 20
+    ) -> list[DecisionRecord]:
+        """At most `limit` decisions that an id concerns, of one tenant or of all, newest first.
+
+        The id may be that of the decision, its reservation, one of its requests, its trace or its
+        idempotency key. A store may have to look through all that it keeps, and then does so piece
+        by piece, so that other lists are not held up.
+        """
+        ...
+
     async def reservations(self, query: ReservationQuery) -> list[Reservation]:
         """At most `limit` reservations that match, in the order asked for."""
         ...
@@ -92,7 +120,8 @@ class Store(Protocol):
     async def purge(self, limit: int) -> int:
         """Forget up to `limit` records whose retention is over; how many were forgotten.
 
-        Replies go at their own time; finished reservations 30 days after their end.
+        Replies and counters go at their own time; finished reservations, audit entries and
+        decisions as `stores.retention` says.
         """
         ...
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from runcycles.errors import StoreError
-from runcycles.ledger.idempotency import HELD_FOR_MS
 from runcycles.ledger.memory import DictStore
+from runcycles.ledger.policies import Counter, DeclaredKind, PolicyBook
 from runcycles.ledger.state import (
     Account,
     Key,
@@ -20,8 +20,19 @@ from runcycles.ledger.state import (
     Transition,
     reply_key,
 )
-from runcycles_server.records import ApiKey, AuditEntry
-from runcycles_server.stores.queries import SORTS, ReservationQuery, ended_at_ms, holds_segments
+from runcycles_server.records import UNAUTHENTICATED, ApiKey, AuditEntry, DecisionRecord
+from runcycles_server.stores import retention
+from runcycles_server.stores.queries import (
+    AUDIT_SORTS,
+    SORTS,
+    AuditQuery,
+    CounterQuery,
+    ReservationQuery,
+    concerns,
+    ended_at_ms,
+    holds_segments,
+    place,
+)
 
 T = TypeVar("T")
 
@@ -87,6 +98,40 @@ class MemoryStore:
         found = (key for key in self._dict.of_kind(ApiKey) if tenant in (None, key.tenant_id))
         return sorted(found, key=lambda key: key.key_id)
 
+    async def policy_books(self, tenant: str | None) -> list[PolicyBook]:
+        """The policies of a tenant, if it has any (None: of all), by tenant."""
+        found = (book for book in self._dict.of_kind(PolicyBook) if tenant in (None, book.tenant))
+        return sorted(found, key=lambda book: book.tenant)
+
+    async def declared_kinds(self) -> list[DeclaredKind]:
+        """Every kind of action that the operator declared, by its name."""
+        return sorted(self._dict.of_kind(DeclaredKind), key=lambda declared: declared.kind)
+
+    async def counters(self, query: CounterQuery) -> list[Counter]:
+        """At most `limit` counters that match and are live now, by their place."""
+        now_ms = self.now_ms()
+        found = (row for row in self._dict.of_kind(Counter) if query.matches(row, now_ms))
+        after = query.after or ()
+        return sorted((row for row in found if place(row) > after), key=place)[: query.limit]
+
+    async def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        """At most `limit` audit entries that match, in the order asked for."""
+        found = [entry for entry in self._dict.of_kind(AuditEntry) if query.matches(entry)]
+        found.sort(key=lambda entry: entry.log_id)
+        found.sort(key=AUDIT_SORTS[query.sort_by], reverse=query.descending)
+        return [entry for entry in found if query.follows(entry)][: query.limit]
+
+    async def decisions(
+        self, wanted: str, *, tenant: str | None = None, limit: int = 20
+    ) -> list[DecisionRecord]:
+        """At most `limit` decisions that an id concerns, of one tenant or of all, newest first."""
+        found = [
+            record
+            for record in self._dict.of_kind(DecisionRecord)
+            if tenant in (None, record.tenant) and concerns(record, wanted)
+        ]
+        return found[: -limit - 1 : -1]
+
     async def reservations(self, query: ReservationQuery) -> list[Reservation]:
         """At most `limit` reservations that match, in the order asked for."""
         found = sorted(self._matching(query), key=lambda row: row.reservation_id)
@@ -112,8 +157,21 @@ class MemoryStore:
                 yield reply.key
         for row in self._dict.of_kind(Reservation):
             ended = ended_at_ms(row)
-            if ended is not None and ended + HELD_FOR_MS <= now_ms:
+            if ended is not None and ended + retention.RESERVATIONS_MS <= now_ms:
                 yield row.key
+        for counter in self._dict.of_kind(Counter):
+            if counter.expires_at_ms <= now_ms:
+                yield counter.key
+        for entry in self._dict.of_kind(AuditEntry):
+            is_anonymous = entry.tenant_id == UNAUTHENTICATED
+            kept_ms = retention.UNAUTHENTICATED_AUDIT_MS if is_anonymous else retention.AUDIT_MS
+            if entry.at_ms + kept_ms <= now_ms:
+                yield entry.key
+        decisions = list(self._dict.of_kind(DecisionRecord))
+        surplus = len(decisions) - retention.MOST_DECISIONS
+        for number, record in enumerate(decisions):
+            if number < surplus or record.at_ms + retention.DECISIONS_MS <= now_ms:
+                yield record.key
 
     def _matching(self, query: ReservationQuery) -> Iterator[Reservation]:
         if query.idempotency_key is None:

@@ -9,13 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from runcycles.ledger.policies import Counter, DeclaredKind, PolicyBook
 from runcycles.ledger.state import Account, Key, Reservation, Tenant
-from runcycles_server.records import ApiKey
-from runcycles_server.stores.queries import ReservationQuery, Window
+from runcycles_server.records import ApiKey, AuditEntry, DecisionRecord
+from runcycles_server.stores.queries import AuditQuery, CounterQuery, ReservationQuery
 from runcycles_server.stores.sqlite.codecs import (
     ACCOUNTS,
     API_KEYS,
+    AUDIT,
     BY_KIND,
+    COUNTERS,
+    DECISIONS,
+    KINDS,
+    POLICIES,
     REPLIES,
     RESERVATIONS,
     TENANTS,
@@ -23,12 +29,23 @@ from runcycles_server.stores.sqlite.codecs import (
 )
 from runcycles_server.stores.sqlite.failures import translated
 from runcycles_server.stores.sqlite.schema import sql_file
+from runcycles_server.stores.sqlite.where import Order, Where
 
 R = TypeVar("R")
 
 OVERDUE: Final = sql_file("overdue_reservations.sql")
-HOLDS_SEGMENT: Final = "instr('/' || {} || '/', '/' || ? || '/') > 0"
-"""Whole segments only: `agent:bot` is not in `tenant:acme/agent:bot-2`."""
+AUDIT_ORDER: Final = {
+    "timestamp": "at_ms",
+    "resource_type": "coalesce(resource_type, '')",
+    "key_id": "coalesce(key_id, '')",
+}
+"""What the audit log is sorted by, where that is not the column of the same name."""
+CONCERNS: Final = (
+    "(? IN (reservation_id, trace_id, idempotency_key) OR instr(request_ids, ?) AND "
+    "instr(char(10) || request_ids || char(10), char(10) || ? || char(10)))"
+)
+"""The first look at the requests is the cheap one: this is asked of a million rows."""
+AUDIT_SEARCHED: Final = ("resource_id", "log_id", "error_code", "operation")
 
 
 class Lists:
@@ -76,12 +93,82 @@ class Lists:
         if query.idempotency_key is not None:
             found = self.get((REPLIES.kind, query.tenant, "reserve", query.idempotency_key))
             where.add("reservation_id = ?", None if found is None else found.reservation_id)
-        if query.after is not None:
-            where.follows(query)
-        direction = "DESC" if query.descending else "ASC"
-        order = f"ORDER BY {query.sort_by} {direction}, reservation_id LIMIT ?"
-        sql = f"{RESERVATIONS.select} {where} {order}"
+        order = Order(query.sort_by, "reservation_id", descending=query.descending)
+        where.follows(order, query.after)
+        sql = f"{RESERVATIONS.select} {where} {order} LIMIT ?"
         return self._records(RESERVATIONS, sql, [*where.values, query.limit])
+
+    def policy_books(self, tenant: str | None) -> list[PolicyBook]:
+        """Policies by tenant; those of one, or of all."""
+        where = Where()
+        where.equals("tenant", tenant)
+        return self._records(POLICIES, f"{POLICIES.select} {where} ORDER BY tenant", where.values)
+
+    def declared_kinds(self) -> list[DeclaredKind]:
+        """Every declared kind, by its name."""
+        return self._records(KINDS, f"{KINDS.select} ORDER BY kind", [])
+
+    def counters(self, query: CounterQuery, now_ms: int) -> list[Counter]:
+        """One page of counters, in the order of their index."""
+        where = Where()
+        where.equals("tenant", query.tenant)
+        if query.after is not None:
+            where.add("(scope, counted, quota_window, bucket) > (?, ?, ?, ?)", *query.after)
+        where.add("expires_at_ms > ?", now_ms)
+        where.begins("scope || '/'", None if query.scope is None else f"{query.scope}/")
+        where.equals("counted", query.counted)
+        where.begins("counted", query.prefix)
+        where.begins("counted", query.except_prefix, is_wanted=False)
+        where.equals("quota_window", query.window)
+        where.equals("bucket", query.bucket)
+        if not query.include_zero:
+            where.add("used > 0")
+        order = "ORDER BY scope, counted, quota_window, bucket"
+        sql = f"{COUNTERS.select} {where} {order} LIMIT ?"
+        return self._records(COUNTERS, sql, [*where.values, query.limit])
+
+    def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        """One page of the audit log."""
+        where = Where()
+        # Ids tell few entries apart from many; the plus keeps the wider index out of their way.
+        has_id = query.resource_id or query.request_id or query.trace_id
+        where.equals("+tenant_id" if has_id else "tenant_id", query.tenant_id)
+        where.equals("key_id", query.key_id)
+        where.equals("resource_id", query.resource_id)
+        where.equals("request_id", query.request_id)
+        where.equals("trace_id", query.trace_id)
+        where.is_one_of("operation", query.operations)
+        where.is_one_of("resource_type", query.resource_types)
+        where.is_one_of("error_code", query.error_codes)
+        where.is_none_of("error_code", query.except_error_codes)
+        where.lies_in("status", query.status)
+        where.lies_in("+at_ms" if has_id else "at_ms", query.at)
+        where.mentions(AUDIT_SEARCHED, query.search)
+        column = AUDIT_ORDER.get(query.sort_by, query.sort_by)
+        order = Order(column, "log_id", descending=query.descending)
+        where.follows(order, query.after)
+        sql = f"{AUDIT.select} {where} {order} LIMIT ?"
+        return self._records(AUDIT, sql, [*where.values, query.limit])
+
+    def decision_rows(self) -> range:
+        """The rowids of all decisions, the oldest first: none is missing in between."""
+        try:
+            row = self._connection.execute("SELECT min(rowid), max(rowid) FROM decisions")
+            oldest, newest = row.fetchone()
+        except sqlite3.Error as problem:
+            raise translated(problem, self._path) from problem
+        return range(0) if oldest is None else range(oldest, newest + 1)
+
+    def decisions(
+        self, wanted: str, tenant: str | None, among: range, limit: int
+    ) -> list[DecisionRecord]:
+        """Decisions that an id concerns, other than their own, among some rows; newest first."""
+        where = Where()
+        where.add("rowid BETWEEN ? AND ?", among[0], among[-1])
+        where.equals("tenant", tenant)
+        where.add(CONCERNS, wanted, wanted, wanted)
+        sql = f"{DECISIONS.select} {where} ORDER BY rowid DESC LIMIT ?"
+        return self._records(DECISIONS, sql, [*where.values, limit])
 
     def due(self, now_ms: int, limit: int) -> list[str]:
         """Ids of overdue reservations, the longest overdue first."""
@@ -96,45 +183,3 @@ class Lists:
             return [codec.decode(row) for row in self._connection.execute(sql, values)]
         except sqlite3.Error as problem:
             raise translated(problem, self._path) from problem
-
-
-class Where:
-    """A WHERE clause that grows; names are ours, values are always bound."""
-
-    def __init__(self) -> None:
-        self._terms: list[str] = []
-        self.values: list[Any] = []
-
-    def __str__(self) -> str:
-        return f"WHERE {' AND '.join(self._terms)}" if self._terms else ""
-
-    def add(self, term: str, *values: Any) -> None:
-        """One more condition."""
-        self._terms.append(term)
-        self.values.extend(values)
-
-    def equals(self, column: str, value: str | None) -> None:
-        """The column has this value; None asks for nothing."""
-        if value is not None:
-            self.add(f"{column} = ?", value)
-
-    def holds(self, column: str, segments: Mapping[str, str]) -> None:
-        """The scope in this column holds every segment."""
-        for level, value in segments.items():
-            self.add(HOLDS_SEGMENT.format(column), f"{level}:{value}")
-
-    def lies_in(self, column: str, window: Window) -> None:
-        """The moment in this column lies in the window."""
-        if window.lowest is not None:
-            self.add(f"{column} >= ?", window.lowest)
-        if window.highest is not None:
-            self.add(f"{column} <= ?", window.highest)
-
-    def follows(self, query: ReservationQuery) -> None:
-        """The row comes after the last one of the previous page."""
-        assert query.after is not None
-        value, last_id = query.after
-        column, beyond = query.sort_by, "<=" if query.descending else ">="
-        # Two terms, since an index finds the place by the first one and not by an OR.
-        self.add(f"{column} {beyond} ?", value)
-        self.add(f"({column} <> ? OR reservation_id > ?)", value, last_id)

@@ -8,32 +8,29 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from runcycles.errors import StoreError
-from runcycles.ledger.idempotency import HELD_FOR_MS
+from runcycles.ledger.policies import Counter, DeclaredKind, PolicyBook
 from runcycles.ledger.state import Account, Key, Reservation, Tenant, Transition
-from runcycles_server.records import ApiKey
+from runcycles_server.records import ApiKey, AuditEntry, DecisionRecord, decision_key
 from runcycles_server.stores.clock import MonotonicClock
-from runcycles_server.stores.queries import ReservationQuery
+from runcycles_server.stores.queries import AuditQuery, CounterQuery, ReservationQuery
 from runcycles_server.stores.sqlite.batch import BatchRunner
-from runcycles_server.stores.sqlite.codecs import REPLIES, RESERVATIONS
 from runcycles_server.stores.sqlite.connection import open_reader, open_writer
 from runcycles_server.stores.sqlite.failures import translated
 from runcycles_server.stores.sqlite.lists import Lists
 from runcycles_server.stores.sqlite.lock import FileLock
-from runcycles_server.stores.sqlite.schema import sql_file
+from runcycles_server.stores.sqlite.purge import forget
 from runcycles_server.stores.sqlite.writers import InlineWriter, ThreadWriter, Writer
 from runcycles_server.stores.waiting import Pending
 
 T = TypeVar("T")
 
-FORGET: Final = (
-    (REPLIES, sql_file("forget_replies.sql")),
-    (RESERVATIONS, sql_file("forget_reservations.sql")),
-)
-"""What is deleted from each table; the statements answer with the keys of the rows."""
+MAX_SCANNED: Final = 50_000
+"""Decisions looked through at a time, which takes some 50 ms; other lists come in between."""
 
 
 class SQLiteStore:
@@ -92,6 +89,38 @@ class SQLiteStore:
         """The API keys of a tenant (None: of all), by id."""
         return await self._listed(lambda lists: lists.api_keys(tenant))
 
+    async def policy_books(self, tenant: str | None) -> list[PolicyBook]:
+        """The policies of a tenant, if it has any (None: of all), by tenant."""
+        return await self._listed(lambda lists: lists.policy_books(tenant))
+
+    async def declared_kinds(self) -> list[DeclaredKind]:
+        """Every kind of action that the operator declared, by its name."""
+        return await self._listed(Lists.declared_kinds)
+
+    async def counters(self, query: CounterQuery) -> list[Counter]:
+        """At most `limit` counters that match and are live now, by their place."""
+        now_ms = self.now_ms()
+        return await self._listed(lambda lists: lists.counters(query, now_ms))
+
+    async def audit(self, query: AuditQuery) -> list[AuditEntry]:
+        """At most `limit` audit entries that match, in the order asked for."""
+        return await self._listed(lambda lists: lists.audit(query))
+
+    async def decisions(
+        self, wanted: str, *, tenant: str | None = None, limit: int = 20
+    ) -> list[DecisionRecord]:
+        """At most `limit` decisions that an id concerns, of one tenant or of all, newest first."""
+        named: DecisionRecord | None = await self.get(decision_key(wanted))
+        if named is not None:
+            return [named][:limit] if tenant in (None, named.tenant) else []
+        found: list[DecisionRecord] = []
+        rows = await self._listed(Lists.decision_rows)
+        while rows and len(found) < limit:
+            rows, among = rows[:-MAX_SCANNED], rows[-MAX_SCANNED:]
+            look = partial(Lists.decisions, wanted=wanted, tenant=tenant, among=among)
+            found += await self._listed(partial(look, limit=limit - len(found)))
+        return found
+
     async def reservations(self, query: ReservationQuery) -> list[Reservation]:
         """At most `limit` reservations that match, in the order asked for."""
         return await self._listed(lambda lists: lists.reservations(query))
@@ -103,20 +132,9 @@ class SQLiteStore:
 
     async def purge(self, limit: int) -> int:
         """Forget up to `limit` records whose retention is over; how many were forgotten."""
-
-        def forget(connection: sqlite3.Connection, now_ms: int) -> list[Key]:
-            forgotten: list[Key] = []
-            for codec, sql in FORGET:
-                values = {
-                    "now_ms": now_ms,
-                    "ended_before_ms": now_ms - HELD_FOR_MS,
-                    "limit": limit - len(forgotten),
-                }
-                forgotten.extend(map(codec.key_of, connection.execute(sql, values).fetchall()))
-            return forgotten
-
         runner = self._opened.runner
-        return len(await self._opened.writer.call(lambda: runner.write(forget)))
+        purge = partial(forget, limit=limit)
+        return len(await self._opened.writer.call(lambda: runner.write(purge)))
 
     async def check(self) -> None:
         """Raise `StoreError` if writes are not taken now."""

@@ -8,7 +8,8 @@ from runcycles_server.stores.suite.bench import Bench, Check, Clock
 from runcycles_server.stores.suite.decisions import CHECKS as DECISIONS
 from runcycles_server.stores.suite.keeping import CHECKS as KEEPING
 from runcycles_server.stores.suite.lists import CHECKS as LISTS
+from runcycles_server.stores.suite.operator_lists import CHECKS as OPERATOR_LISTS
 
-CHECKS: tuple[Check, ...] = (*DECISIONS, *KEEPING, *LISTS)
+CHECKS: tuple[Check, ...] = (*DECISIONS, *KEEPING, *LISTS, *OPERATOR_LISTS)
 
 __all__ = ["Bench", "CHECKS", "Check", "Clock"]

@@ -1,18 +1,21 @@
 """What was kept: it comes back as it was, after a restart too, and goes when its time is over."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from runcycles.errors import StoreError
 from runcycles.ledger.idempotency import HELD_FOR_MS
 from runcycles.ledger.state import (
     Outcome,
+    Record,
     reply_key,
     reservation_key,
 )
 from runcycles.types import (
     ReservationStatus,
 )
+from runcycles_server.records import UNAUTHENTICATED
+from runcycles_server.stores import retention
 from runcycles_server.stores.suite.bench import (
     ACCOUNT,
     NOON_MS,
@@ -24,6 +27,8 @@ from runcycles_server.stores.suite.bench import (
     together,
 )
 from runcycles_server.stores.suite.samples import (
+    a_counter,
+    a_decision,
     a_reply,
     an_entry,
     full_entry,
@@ -117,6 +122,47 @@ async def what_was_kept_long_enough_is_forgotten(bench: Bench) -> None:
         assert (found is not None) is is_there, reservation_id
 
 
+async def what_authority_left_behind_is_kept_for_its_time(bench: Bench) -> None:
+    """Counters, decisions and audit entries, to the millisecond; a decision sees that it is so."""
+    times: list[tuple[int, Record]] = [
+        (60_000, a_counter(expires_at_ms=NOON_MS + 60_000)),
+        (retention.DECISIONS_MS, a_decision("dec-1")),
+        (retention.UNAUTHENTICATED_AUDIT_MS, an_entry("log_1", tenant_id=UNAUTHENTICATED)),
+        (retention.AUDIT_MS, an_entry("log_2")),
+    ]
+    await bench.keep(*(record for _, record in times))
+    for kept_ms, record in times:
+        bench.clock.ms = NOON_MS + kept_ms - 1
+        assert await bench.store.purge(10) == 0, record
+        assert await _seen(bench, record) == record
+        bench.clock.ms += 1
+        assert await bench.store.purge(10) == 1, record
+        assert await _seen(bench, record) is None
+
+
+async def _seen(bench: Bench, record: Record) -> Any:
+    """What a decision sees under the key of a record."""
+    key = record.key
+    return await bench.store.transact((key,), lambda snapshot: Outcome(snapshot.records[key]))
+
+
+async def a_purge_forgets_no_more_than_it_is_told(bench: Bench) -> None:
+    """Of whichever kinds the records are, and of decisions the oldest first."""
+    decisions = [a_decision(f"dec-{number}") for number in range(5)]
+    others: list[Record] = [an_entry("log_1"), an_entry("log_2"), a_counter()]
+    for record in decisions:
+        await bench.keep(record)
+    await bench.keep(*others)
+    bench.clock.ms = NOON_MS + retention.AUDIT_MS
+    for left in range(7, -1, -1):
+        assert await bench.store.purge(1) == 1
+        there = [await bench.store.get(record.key) for record in decisions]
+        assert there == sorted(there, key=lambda found: found is not None)
+        there += [await bench.store.get(record.key) for record in others]
+        assert len(there) - there.count(None) == left
+    assert await bench.store.purge(1) == 0
+
+
 async def a_forgotten_key_may_be_used_again(bench: Bench) -> None:
     """After its time a key is free, whether or not it was forgotten already."""
     await bench.open_budget(200)
@@ -184,6 +230,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     what_is_not_there_is_none,
     overdue_reservations_are_found_longest_first,
     what_was_kept_long_enough_is_forgotten,
+    what_authority_left_behind_is_kept_for_its_time,
+    a_purge_forgets_no_more_than_it_is_told,
     a_forgotten_key_may_be_used_again,
     a_restart_forgets_nothing,
     a_restart_does_not_turn_back_time,
