@@ -217,7 +217,7 @@ def full_policy() -> Policy:
         priority=-3,
         caps=FULL_CAPS,
         overage_policy=OveragePolicy.ALLOW_WITH_OVERDRAFT,
-        ttl_override=TtlOverride(default_ttl_ms=1, max_ttl_ms=2, max_extensions=0),
+        ttl_override=TtlOverride(default_ttl_ms=1_000, max_ttl_ms=2_000, max_extensions=0),
         rate_limits=RateLimits(max_reservations_per_minute=1, max_commits_per_minute=2),
         effective_from_ms=NOON_MS,
         effective_until_ms=NOON_MS + 2,
