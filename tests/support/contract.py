@@ -16,6 +16,7 @@ from runcycles_server.http.routes import ENDPOINTS
 
 DOCUMENT = document(ENDPOINTS)
 CORRELATION = ("x-request-id", "x-cycles-trace-id")
+NOT_MODIFIED = 304
 OUTSIDE_THE_TABLE = (404, 405, 431)
 """What is answered before any endpoint is found."""
 
@@ -36,6 +37,11 @@ def _check(response: httpx.Response) -> None:
     request = response.request
     where = f"{request.method} {request.url.path} -> {response.status_code} {response.text}"
     assert all(re.fullmatch("[0-9a-f]{32}", response.headers[name]) for name in CORRELATION), where
+    if response.status_code == NOT_MODIFIED:
+        _schema_of(response)
+        assert response.content == b"", where
+        assert response.headers["etag"], where
+        return
     assert response.headers["content-type"] == "application/json", where
     if request.method == "HEAD":
         return

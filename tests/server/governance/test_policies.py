@@ -160,7 +160,7 @@ def test_a_name_is_given_once_in_a_tenant(acme: Acme) -> None:
             "action_quotas.1.action_kind",
         ),
         (
-            {"action_quotas": [{**MAIL, "action_kind": "custom.acme.launch"}]},
+            {"action_quotas": [{**MAIL, "action_kind": "custom.nobody.declared"}]},
             "action_quotas.0.action_kind",
         ),
         (
@@ -187,7 +187,7 @@ def test_a_name_is_given_once_in_a_tenant(acme: Acme) -> None:
         ({"denied_action_kinds": ["db.query"] * 201}, "denied_action_kinds"),
         ({"denied_action_kinds": ["db.query", "x" * 65]}, "denied_action_kinds.1"),
         ({"denied_action_kinds": ["db.query", "db.drop"]}, "denied_action_kinds.1"),
-        ({"allowed_action_kinds": ["custom.acme.launch"]}, "allowed_action_kinds.0"),
+        ({"allowed_action_kinds": ["custom.nobody.declared"]}, "allowed_action_kinds.0"),
         (
             {"allowed_action_kinds": ["db.query"], "denied_action_kinds": ["db.write"]},
             "denied_action_kinds",

@@ -10,7 +10,12 @@ from runcycles_server.http.openapi import possible_errors
 from runcycles_server.http.routes import ENDPOINTS
 
 PAGE = (Path(__file__).parents[3] / "packages/server/README.md").read_text(encoding="utf-8")
-OPENED_BY_ADMIN = {Access.TENANT: "", Access.EITHER: "yes", Access.ADMIN: "only"}
+OPENED_BY_ADMIN = {
+    Access.TENANT: "",
+    Access.EITHER: "yes",
+    Access.ADMIN: "only",
+    Access.PUBLIC: "no key",
+}
 
 
 def cells(line: str) -> list[str]:

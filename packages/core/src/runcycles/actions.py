@@ -7,9 +7,9 @@ The kinds, their risk classes, key dimensions and tool prefixes are those of the
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Any, ClassVar, Final
 
-from runcycles.types import RiskClass
+from runcycles.types import CLOSED, RiskClass
 
 REGISTRY_VERSION: Final = "0.1.26"
 UNMAPPED: Final = "unknown.call"
@@ -24,6 +24,8 @@ PolicyKeySpec = Mapping[str, bool | str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionKind:
     """One kind of action, as the registry describes it."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
 
     kind: str
     risk_class: RiskClass

@@ -6,6 +6,7 @@ request, made of slots, and the headers that never change are made once.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final
 
@@ -147,6 +148,8 @@ class Exchange:
             *self.standing,
             *answer.headers,
         ]
+        if answer.status == HTTPStatus.NOT_MODIFIED:
+            del headers[:2]  # it has no body that they could describe
         if self._unread and self._leaves_much_unread():
             headers.append(_CLOSE)
         self.status = answer.status

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import fields
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final, cast
 
@@ -130,8 +131,10 @@ def _operation(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
 def _successes(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
     schema = refs[row.success] if row.success else {"type": "object"}
     headers = _header_refs(row.access is not Access.PUBLIC)
+    answered: Json = {"description": row.summary, "headers": headers}
     return {
-        str(status): {"description": row.summary, "headers": headers, "content": _content(schema)}
+        str(int(status)): answered
+        | ({} if status == HTTPStatus.NOT_MODIFIED else {"content": _content(schema)})
         for status in row.statuses
     }
 

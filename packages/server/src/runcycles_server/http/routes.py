@@ -12,6 +12,7 @@ from runcycles_server.http.endpoints import (
     auth,
     budgets,
     keys,
+    kinds,
     policies,
     runtime,
     server,
@@ -27,6 +28,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *budgets.ROWS,
     *policies.ROWS,
     *stops.ROWS,
+    *kinds.ROWS,
     *server.ROWS,
     Endpoint(
         operation="describe",

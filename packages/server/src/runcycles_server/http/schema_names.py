@@ -44,5 +44,6 @@ PROTOCOL_NAMES: Final = {
     "PolicyUpdate": "PolicyUpdateRequest",
     "PolicyView": "Policy",
     "PolicyPage": "PolicyListResponse",
+    "KindPage": "ActionKindListResponse",
     "TtlOverride": "ReservationTtlOverride",
 }

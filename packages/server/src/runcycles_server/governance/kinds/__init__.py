@@ -1,0 +1,1 @@
+"""Kinds of actions: those of the registry, and an operator's own."""
