@@ -65,13 +65,15 @@ class Authority:
         op: Subjected | Held,
         *,
         tenant: str | None,
+        scope_filter: tuple[str, ...] = (),
         extended: bool = False,
         fingerprint: bytes | None = None,
     ) -> Reply[Any]:
         """The answer to a question that goes through the ledger, durable when it returns.
 
-        `tenant` is the caller's; None is an operator. `extended` callers get `deny_detail`. Whoever
-        read the question from bytes has its fingerprint already.
+        `tenant` is the caller's; None is an operator. `scope_filter` is that of the caller's key.
+        `extended` callers get `deny_detail`. Whoever read the question from bytes has its
+        fingerprint already.
 
         Raises:
             CyclesProtocolError: the ledger's refusal.
@@ -84,6 +86,7 @@ class Authority:
             lambda outcome: wire.encode_reply(
                 op_type, outcome.reply, shown=outcome.shown, extended=extended
             ),
+            scope_filter,
         )
         match answer:
             case Answered(value):
@@ -119,18 +122,25 @@ class Authority:
         tenant: str | None,
         fingerprint: bytes,
         encode: Callable[[Outcome[Any]], SupportsBytes],
+        scope_filter: tuple[str, ...] = (),
     ) -> Answer[Any]:
         request: Request[Any] = Request(
-            tenant=tenant, fingerprint=fingerprint, encode=encode, fresh_id=new_id()
+            tenant=tenant,
+            fingerprint=fingerprint,
+            encode=encode,
+            fresh_id=new_id(),
+            scope_filter=scope_filter,
         )
         planned = plan(op, request)
         return await self.store.transact(planned.footprint, planned.transition)
 
-    async def read(self, op: Read, *, tenant: str | None) -> Reply[Any]:
+    async def read(
+        self, op: Read, *, tenant: str | None, scope_filter: tuple[str, ...] = ()
+    ) -> Reply[Any]:
         """The answer to a question that changes nothing.
 
         Raises:
             CyclesProtocolError: naming the parameter, or why this caller may not see it.
         """
-        value = await read(self.store, op, tenant)
+        value = await read(self.store, op, tenant, scope_filter)
         return Reply(wire.encode_reply(type(op), value), value)

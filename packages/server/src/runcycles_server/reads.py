@@ -1,6 +1,8 @@
 """The questions that change nothing: balances, one reservation, lists of them.
 
 `tenant` is the caller's; None is an operator, who must name one where a list belongs to a tenant.
+`scope_filter` is that of the caller's key: what lies outside is left out of a list, and refused
+where it is asked for by its id.
 """
 
 from collections.abc import Set
@@ -13,6 +15,7 @@ from runcycles.ledger.refusals import (
     expired,
     foreign_reservation,
     foreign_tenant,
+    outside_filter,
     unknown_reservation,
 )
 from runcycles.ledger.rules import balance
@@ -27,7 +30,7 @@ from runcycles.ops import (
     ReservationPage,
     ReservationView,
 )
-from runcycles.scopes import LEVELS
+from runcycles.scopes import LEVELS, effective_lineage, passes_filter
 from runcycles.types import Amount, ReservationStatus
 from runcycles_server.cursors import Cursor, fingerprint
 from runcycles_server.filters import Listing, cursor_of, query_of, refused, segments_of
@@ -40,7 +43,9 @@ EVERYTHING: Final = frozenset({"metadata", "committed_metadata"})
 """The optional members of a reservation; one that is read by its id has them all."""
 
 
-async def read(store: Store, op: Read, tenant: str | None) -> Any:
+async def read(
+    store: Store, op: Read, tenant: str | None, scope_filter: tuple[str, ...] = ()
+) -> Any:
     """The typed answer to a question that changes nothing.
 
     Raises:
@@ -48,33 +53,42 @@ async def read(store: Store, op: Read, tenant: str | None) -> Any:
     """
     match op:
         case GetReservation():
-            return await _one(store, op, tenant)
+            return await _one(store, op, tenant, scope_filter)
         case Balances():
-            return await _balances(store, op, tenant)
+            return await _balances(store, op, tenant, scope_filter)
         case ListReservations():
-            return await _list(store, op, tenant)
+            return await _list(store, op, tenant, scope_filter)
         case _:
             assert_never(op)
 
 
-async def _one(store: Store, op: GetReservation, tenant: str | None) -> ReservationView:
+async def _one(
+    store: Store, op: GetReservation, tenant: str | None, scope_filter: tuple[str, ...]
+) -> ReservationView:
     found: Reservation | None = await store.get(reservation_key(op.reservation_id))
     if found is None:
         raise _error(op, unknown_reservation(op.reservation_id))
     if tenant not in (None, found.tenant):
         raise _error(op, foreign_reservation(op.reservation_id))
+    scope_path = effective_lineage(found.subject, found.tenant)[-1]
+    if not passes_filter(scope_path, scope_filter):
+        raise _error(op, outside_filter(scope_path, scope_filter))
     if found.status is ReservationStatus.EXPIRED:
         raise _error(op, expired(found))
     return view(found, EVERYTHING)
 
 
-async def _balances(store: Store, op: Balances, tenant: str | None) -> BalancePage:
+async def _balances(
+    store: Store, op: Balances, tenant: str | None, scope_filter: tuple[str, ...]
+) -> BalancePage:
     if not any(getattr(op, level) for level in LEVELS):
         raise refused(op, "subject", f"give at least one of {', '.join(LEVELS)}")
     owner = _owner(op, tenant)
     wanted = segments_of(op)
     bound = fingerprint("balances", owner, wanted)
-    rows = await store.accounts(owner, wanted)
+    rows = [
+        row for row in await store.accounts(owner, wanted) if passes_filter(row.scope, scope_filter)
+    ]
     if (cursor := cursor_of(op)) is not None:
         if cursor.bound != bound:
             raise _other_list(op)
@@ -91,9 +105,11 @@ async def _balances(store: Store, op: Balances, tenant: str | None) -> BalancePa
     )
 
 
-async def _list(store: Store, op: ListReservations, tenant: str | None) -> ReservationPage:
+async def _list(
+    store: Store, op: ListReservations, tenant: str | None, scope_filter: tuple[str, ...]
+) -> ReservationPage:
     cursor = cursor_of(op)
-    query = query_of(op, _owner(op, tenant), cursor)
+    query = replace(query_of(op, _owner(op, tenant), cursor), scope_filter=scope_filter)
     bound = fingerprint(query)
     if cursor is not None:
         is_numeric = isinstance(cursor.after[0], int)

@@ -4,8 +4,11 @@ from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 from runcycles import wire
+from runcycles.ledger.refusals import outside_filter
+from runcycles.scopes import passes_filter
 from runcycles.wire.requests import invalid
 from runcycles_server.governance.audit.deeds import Actor
+from runcycles_server.governance.operator import error_of
 from runcycles_server.http.exchange import Exchange
 
 Q = TypeVar("Q")
@@ -46,6 +49,17 @@ def tenant_in_query(exchange: Exchange, named: str | None) -> str:
     if tenant is None:
         raise invalid("tenant_id", "the admin key must say whose it is")
     return tenant
+
+
+def check_scope(exchange: Exchange, scope: str) -> None:
+    """Make sure that the caller's key is for this canonical scope.
+
+    Raises:
+        ForbiddenError: its scope filter names no segment of it.
+    """
+    scope_filter = exchange.caller.scope_filter
+    if not passes_filter(scope, scope_filter):
+        raise error_of(outside_filter(scope, scope_filter))
 
 
 def actor_of(exchange: Exchange) -> Actor:

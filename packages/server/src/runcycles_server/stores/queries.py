@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from runcycles.ledger.policies import Counter
 from runcycles.ledger.state import Reservation
-from runcycles.scopes import segments
+from runcycles.scopes import passes_filter, segments
 from runcycles.types import QuotaWindow, ReservationStatus
 from runcycles_server.records import AuditEntry, DecisionRecord
 
@@ -55,7 +55,9 @@ class ReservationQuery:
     """Which reservations, in which order, after which one.
 
     `segments` are whole scope segments in lower case (`{"agent": "bot"}`) that the scope path must
-    hold. `idempotency_key` is the key of the reserve, for as long as its reply is remembered.
+    hold. `scope_filter` is that of a key (`("agent:bot", "app:*")`); the path, below its tenant's
+    own segment, must hold one of them. `idempotency_key` is the key of the reserve, for as long as
+    its reply is remembered.
     `sort_by` is one of `SORTS`; ties are broken by id, ascending in either direction. `after` is
     the (sort value, id) of the last row of the previous page.
     """
@@ -64,6 +66,7 @@ class ReservationQuery:
     idempotency_key: str | None = None
     status: ReservationStatus | None = None
     segments: Mapping[str, str] = field(default_factory=dict)
+    scope_filter: tuple[str, ...] = ()
     created: Window = field(default_factory=Window)
     expires: Window = field(default_factory=Window)
     finalized: Window = field(default_factory=Window)
@@ -78,6 +81,7 @@ class ReservationQuery:
             row.tenant == self.tenant
             and self.status in (None, row.status)
             and holds_segments(row.scope_path, self.segments)
+            and passes_filter(f"tenant:{row.tenant}/{row.scope_path}", self.scope_filter)
             and self.created.holds(row.created_at_ms)
             and self.expires.holds(row.expires_at_ms)
             and self.finalized.holds(row.finalized_at_ms)

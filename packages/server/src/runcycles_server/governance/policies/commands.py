@@ -3,8 +3,10 @@
 from runcycles.errors import ErrorCode
 from runcycles.ids import new_id
 from runcycles.ledger.policies import Policy, PolicyBook, policies_key
+from runcycles.ledger.refusals import outside_filter
 from runcycles.ledger.state import tenant_key
 from runcycles.ops import Refused
+from runcycles.scopes import passes_filter
 from runcycles_server.governance.audit.deeds import Actor, Deed
 from runcycles_server.governance.operator import Operator, error_of
 from runcycles_server.governance.policies import rules
@@ -25,18 +27,26 @@ async def create(operator: Operator, request: PolicyCreate, actor: Actor, *, ten
     )
 
 
-async def update(operator: Operator, policy_id: str, request: PolicyUpdate, actor: Actor) -> Policy:
-    """A policy with what the request says.
+async def update(
+    operator: Operator,
+    policy_id: str,
+    request: PolicyUpdate,
+    actor: Actor,
+    *,
+    scope_filter: tuple[str, ...] = (),
+) -> Policy:
+    """A policy with what the request says; `scope_filter` is that of the key that asks.
 
     Raises:
-        CyclesProtocolError: there is none under this id, or it is another tenant's.
+        CyclesProtocolError: there is none under this id, it is another tenant's, or its scopes
+            are none of the key's.
     """
-    tenant = await _owner_of(operator, policy_id)
-    if tenant is None:
-        raise error_of(rules.unknown_policy(policy_id))
+    tenant, pattern = await _place_of(operator, policy_id)
     if actor.tenant not in (None, tenant):
         message = f"The policy {policy_id} belongs to another tenant"
         raise error_of(Refused(code=ErrorCode.FORBIDDEN, message=message))
+    if not passes_filter(pattern, scope_filter):
+        raise error_of(outside_filter(pattern, scope_filter))
     return await operator.change(
         (tenant_key(tenant), policies_key(tenant)),
         lambda snapshot: rules.update(snapshot, request, tenant=tenant, policy_id=policy_id),
@@ -51,10 +61,16 @@ async def policies_of(operator: Operator, tenant: str) -> tuple[Policy, ...]:
     return () if found is None else found.policies
 
 
-async def _owner_of(operator: Operator, policy_id: str) -> str | None:
-    """The tenant that has this policy. Policies never move, so it can be looked up beforehand."""
-    books = await operator.store.policy_books(None)
-    return next((book.tenant for book in books if book.policy(policy_id) is not None), None)
+async def _place_of(operator: Operator, policy_id: str) -> tuple[str, str]:
+    """The tenant and the pattern of a policy. Neither ever changes, so they are found beforehand.
+
+    Raises:
+        CyclesProtocolError: there is none under this id.
+    """
+    for book in await operator.store.policy_books(None):
+        if (policy := book.policy(policy_id)) is not None:
+            return book.tenant, policy.scope_pattern
+    raise error_of(rules.unknown_policy(policy_id))
 
 
 def _deed(operation: str, tenant: str, policy_id: str, *, status: int = 200) -> Deed:

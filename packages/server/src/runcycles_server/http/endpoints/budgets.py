@@ -7,6 +7,7 @@ tenant, a tenant must not.
 from typing import Final, cast
 
 from runcycles.errors import ErrorCode
+from runcycles.scopes import passes_filter
 from runcycles.wire.requests import invalid, parse_as
 from runcycles_server.governance.budgets import commands, lists
 from runcycles_server.governance.budgets.bodies import (
@@ -27,10 +28,11 @@ from runcycles_server.governance.budgets.places import Place, place_of
 from runcycles_server.governance.budgets.views import caps_view, view
 from runcycles_server.governance.operator import encode
 from runcycles_server.governance.permissions import Permission
+from runcycles_server.governance.scopes import canonical_scope
 from runcycles_server.http.endpoint import Access, Endpoint, Plane, Service
 from runcycles_server.http.exchange import Answer, Exchange
 from runcycles_server.http.problems import refusal
-from runcycles_server.http.reading import actor_of, parsed_query
+from runcycles_server.http.reading import actor_of, check_scope, parsed_query
 
 
 async def create(service: Service, exchange: Exchange) -> Answer:
@@ -42,6 +44,7 @@ async def create(service: Service, exchange: Exchange) -> Answer:
     if own is None and request.tenant_id is None:
         raise invalid("tenant_id", "the admin key must say whose budget it is")
     tenant = own or cast("str", request.tenant_id)
+    check_scope(exchange, canonical_scope(request.scope))
     account = await commands.create(service.operator, request, actor_of(exchange), tenant=tenant)
     return Answer(201, encode(view(account)))
 
@@ -50,7 +53,11 @@ async def list_all(service: Service, exchange: Exchange) -> Answer:
     """The budgets that match: a tenant's own, an admin's choice."""
     query = parsed_query(BudgetQuery, exchange)
     tenant = exchange.caller.tenant or query.tenant_id
-    accounts = await service.operator.store.accounts(tenant)
+    accounts = [
+        account
+        for account in await service.operator.store.accounts(tenant)
+        if passes_filter(account.scope, exchange.caller.scope_filter)
+    ]
     return Answer(200, encode(lists.page(accounts, query, tenant=tenant)))
 
 
@@ -107,11 +114,12 @@ async def set_caps(service: Service, exchange: Exchange) -> Answer:
 
 
 def _place(exchange: Exchange, query: BudgetAt | FundQuery) -> Place:
-    """The budget that is named; a tenant reaches its own alone."""
+    """The budget that is named; a tenant reaches its own alone, a key those of its scopes."""
     at = place_of(query.scope, query.unit)
     if exchange.caller.tenant not in (None, at.tenant):
         message = f"{at.scope} belongs to another tenant than the API key"
         raise refusal(ErrorCode.FORBIDDEN, message)
+    check_scope(exchange, at.scope)
     return at
 
 

@@ -40,6 +40,7 @@ def asks(op_type: type[Op[Any]], status: int) -> Handler:
         reply = await service.authority.ask(
             op,
             tenant=exchange.caller.tenant,
+            scope_filter=exchange.caller.scope_filter,
             extended=exchange.headers.get(b"x-cycles-extensions") == _EXTENDED,
             fingerprint=fingerprint,
         )
@@ -56,7 +57,10 @@ def reads(op_type: type[Op[Any]], status: int) -> Handler:
         reservation_id = _reservation_id(exchange)
         path = {"reservation_id": reservation_id} if reservation_id else {}
         op: Any = wire.parse_query(op_type, query_of(exchange), **path)
-        reply = await service.authority.read(op, tenant=exchange.caller.tenant)
+        caller = exchange.caller
+        reply = await service.authority.read(
+            op, tenant=caller.tenant, scope_filter=caller.scope_filter
+        )
         return Answer(status, reply.raw)
 
     return read

@@ -85,6 +85,7 @@ class Lists:
         where.equals("tenant", query.tenant)
         where.equals("status", query.status)
         where.holds("scope_path", query.segments)
+        where.passes("scope_path", query.scope_filter)
         where.lies_in("created_at_ms", query.created)
         where.lies_in("expires_at_ms", query.expires)
         where.lies_in("finalized_at_ms", query.finalized)

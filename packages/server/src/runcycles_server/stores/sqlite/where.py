@@ -65,6 +65,24 @@ class Where:
         for level, value in segments.items():
             self.add(HOLDS_SEGMENT.format(column), f"{level}:{value}")
 
+    def passes(self, column: str, scope_filter: tuple[str, ...]) -> None:
+        """The scope in this column, or its row's tenant, is what one entry of the filter names."""
+        terms: list[str] = []
+        values: list[str] = []
+        for entry in scope_filter:
+            level, _, value = entry.lower().partition(":")
+            if level == "tenant":
+                terms.append("? IN ('*', tenant)")
+                values.append(value)
+            elif value == "*":
+                terms.append(f"instr('/' || {column}, '/' || ? || ':') > 0")
+                values.append(level)
+            else:
+                terms.append(HOLDS_SEGMENT.format(column))
+                values.append(f"{level}:{value}")
+        if terms:
+            self.add(f"({' OR '.join(terms)})", *values)
+
     def lies_in(self, column: str, window: Window) -> None:
         """The number in this column lies in the window."""
         if window.lowest is not None:

@@ -85,6 +85,13 @@ async def every_filter_chooses_what_it_says(bench: Bench) -> None:
         {"finalized": Window(lowest=0)},
         {"finalized": Window(highest=NOON_MS + 5)},
         {"finalized": Window(lowest=-5, highest=NOON_MS + 2), "segments": {"agent": "a"}},
+        {"scope_filter": ("agent:a",)},
+        {"scope_filter": ("agent:c", "app:*")},
+        {"scope_filter": ("app:x", "Agent:B")},
+        {"scope_filter": ("agent:*",), "segments": {"agent": "a"}},
+        {"scope_filter": (f"tenant:{TENANT}",)},
+        {"scope_filter": ("tenant:other", "agent:b")},
+        {"scope_filter": ("tenant:*",)},
         {"tenant": "other"},
         {"tenant": "nobody"},
     ]
