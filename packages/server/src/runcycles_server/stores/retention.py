@@ -5,9 +5,7 @@ What is forgotten at a time of its own (replies, counters) says so itself.
 
 from typing import Final
 
-from runcycles.ledger.idempotency import HELD_FOR_MS
-
-DAY_MS: Final = 86_400_000
+from runcycles.ledger.idempotency import DAY_MS, HELD_FOR_MS
 
 RESERVATIONS_MS: Final = HELD_FOR_MS
 """From the end of a reservation; for as long its reply could be asked for again."""

@@ -28,6 +28,7 @@ from runcycles_server.stores.sqlite.codecs import (
     Codec,
 )
 from runcycles_server.stores.sqlite.failures import translated
+from runcycles_server.stores.sqlite.rows import Row
 from runcycles_server.stores.sqlite.schema import sql_file
 from runcycles_server.stores.sqlite.where import Order, Where
 
@@ -153,11 +154,7 @@ class Lists:
 
     def decision_rows(self) -> range:
         """The rowids of all decisions, the oldest first: none is missing in between."""
-        try:
-            row = self._connection.execute("SELECT min(rowid), max(rowid) FROM decisions")
-            oldest, newest = row.fetchone()
-        except sqlite3.Error as problem:
-            raise translated(problem, self._path) from problem
+        ((oldest, newest),) = self._rows("SELECT min(rowid), max(rowid) FROM decisions", [])
         return range(0) if oldest is None else range(oldest, newest + 1)
 
     def decisions(
@@ -173,14 +170,14 @@ class Lists:
 
     def due(self, now_ms: int, limit: int) -> list[str]:
         """Ids of overdue reservations, the longest overdue first."""
-        try:
-            rows = self._connection.execute(OVERDUE, {"now_ms": now_ms, "limit": limit})
-            return [reservation_id for (reservation_id,) in rows]
-        except sqlite3.Error as problem:
-            raise translated(problem, self._path) from problem
+        rows = self._rows(OVERDUE, {"now_ms": now_ms, "limit": limit})
+        return [reservation_id for (reservation_id,) in rows]
 
     def _records(self, codec: Codec[R], sql: str, values: list[Any]) -> list[R]:
+        return [codec.decode(row) for row in self._rows(sql, values)]
+
+    def _rows(self, sql: str, values: list[Any] | dict[str, Any]) -> list[Row]:
         try:
-            return [codec.decode(row) for row in self._connection.execute(sql, values)]
+            return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as problem:
             raise translated(problem, self._path) from problem
