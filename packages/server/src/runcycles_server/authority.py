@@ -14,7 +14,9 @@ from runcycles.ledger.apply import Request, plan
 from runcycles.ledger.idempotency import Answer, Answered, Replayed
 from runcycles.ledger.rules import balance
 from runcycles.ledger.state import Account, Outcome
-from runcycles.ops import Denied, Held, Op, Refused, Subjected
+from runcycles.ops import Denied, Held, Op, Refused, Release, Subjected
+from runcycles_server.decisions.witness import Asker, witness_of
+from runcycles_server.governance.audit.releases import audited_release
 from runcycles_server.reads import Read, read
 from runcycles_server.stores.base import Store
 
@@ -68,12 +70,14 @@ class Authority:
         scope_filter: tuple[str, ...] = (),
         extended: bool = False,
         fingerprint: bytes | None = None,
+        asker: Asker | None = None,
     ) -> Reply[Any]:
         """The answer to a question that goes through the ledger, durable when it returns.
 
         `tenant` is the caller's; None is an operator. `scope_filter` is that of the caller's key.
         `extended` callers get `deny_detail`. Whoever read the question from bytes has its
-        fingerprint already.
+        fingerprint already. Where there is an `asker`, decisions are kept so that they can be
+        explained, and what an operator does is audited.
 
         Raises:
             CyclesProtocolError: the ledger's refusal.
@@ -86,7 +90,8 @@ class Authority:
             lambda outcome: wire.encode_reply(
                 op_type, outcome.reply, shown=outcome.shown, extended=extended
             ),
-            scope_filter,
+            scope_filter=scope_filter,
+            asker=asker,
         )
         match answer:
             case Answered(value):
@@ -122,17 +127,26 @@ class Authority:
         tenant: str | None,
         fingerprint: bytes,
         encode: Callable[[Outcome[Any]], SupportsBytes],
+        *,
         scope_filter: tuple[str, ...] = (),
+        asker: Asker | None = None,
     ) -> Answer[Any]:
+        fresh_id, witness = new_id(), None
+        if tenant is not None and asker is not None:
+            witness = witness_of(tenant, fresh_id, asker)
         request: Request[Any] = Request(
             tenant=tenant,
             fingerprint=fingerprint,
             encode=encode,
-            fresh_id=new_id(),
             scope_filter=scope_filter,
+            fresh_id=fresh_id,
+            witness=witness,
         )
         planned = plan(op, request)
-        return await self.store.transact(planned.footprint, planned.transition)
+        transition = planned.transition
+        if tenant is None and asker is not None and isinstance(op, Release):
+            transition = audited_release(transition, op, asker.actor())
+        return await self.store.transact(planned.footprint, transition)
 
     async def read(
         self, op: Read, *, tenant: str | None, scope_filter: tuple[str, ...] = ()

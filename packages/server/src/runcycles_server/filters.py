@@ -110,18 +110,20 @@ def _moment(op: Listing, field: str, text: str | None, *, round_up: bool) -> int
     """Epoch ms, rounded into the window; a blank bound is open."""
     if text is None or not text.strip():
         return None
-    since = _since_epoch(text)
-    if since is None:
+    found = moment_ms(text, round_up=round_up)
+    if found is None:
         raise refused(
             op, field, f"{text!r} is not a moment with a zone, such as 2030-01-31T12:00:00Z"
         )
-    return -(-since // MILLISECOND) if round_up else since // MILLISECOND
+    return found
 
 
-def _since_epoch(text: str) -> timedelta | None:
+def moment_ms(text: str, *, round_up: bool) -> int | None:
+    """A moment with a zone as epoch ms; None where the text is no such moment."""
     if not INSTANT.fullmatch(text):
         return None
     try:
-        return datetime.fromisoformat(text) - EPOCH
+        since = datetime.fromisoformat(text) - EPOCH
     except ValueError:  # the right shape, but no such day or hour
         return None
+    return -(-since // MILLISECOND) if round_up else since // MILLISECOND

@@ -83,8 +83,13 @@ def query_of(op: Op[Any]) -> dict[str, str]:
         value = getattr(op, field.name)
         if value is not None and field.name != "reservation_id":
             text = str(value).lower() if isinstance(value, bool) else str(value)
-            given[_QUERY_NAMES.get(field.name, field.name)] = text
+            given[query_name(field.name)] = text
     return given
+
+
+def query_name(field: str) -> str:
+    """The parameter in which a field travels: some of their names are words of Python."""
+    return _QUERY_NAMES.get(field, field)
 
 
 def encode_body(op: Op[Any]) -> bytes | None:
@@ -198,14 +203,14 @@ def parse_query(op_type: type[O], query: Mapping[str, str], **path: str) -> O:
     for field in fields(cast("Any", op_type)):
         if field.name in path:
             continue
-        text = query.get(_QUERY_NAMES.get(field.name, field.name))
+        text = query.get(query_name(field.name))
         if text is not None and (text.strip() or field.name in {"status", "sort_by", "sort_dir"}):
             given[field.name] = text
     try:
         return cast("O", adapter(op_type).validate_python(given))
     except ValidationError as problem:
         name, reason = _first(problem)
-        raise invalid(_QUERY_NAMES.get(name, name), reason) from None
+        raise invalid(query_name(name), reason) from None
 
 
 def fingerprint(op: Op[Any]) -> bytes:

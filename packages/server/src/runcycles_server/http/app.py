@@ -8,16 +8,21 @@ nobody expected becomes a 500 whose request id finds its traceback in the log.
 
 import logging
 from collections.abc import Iterable
+from typing import Final
 
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from runcycles.errors import CyclesProtocolError, StoreError
+from runcycles.errors import CyclesProtocolError, Problem, StoreError
+from runcycles_server.governance.audit.attempts import Attempts
 from runcycles_server.http.access_log import AccessLog
 from runcycles_server.http.auth import Gate
-from runcycles_server.http.endpoint import Endpoint, Service
+from runcycles_server.http.endpoint import Endpoint, Plane, Service
 from runcycles_server.http.exchange import ClientGoneError, Exchange
 from runcycles_server.http.problems import store_failed, unexpected, unknown_path, wrong_method
+from runcycles_server.http.reading import attempt_of
+
+_ABOUT_KEYS: Final = (401, 403)
 
 logger = logging.getLogger("runcycles.server")
 
@@ -33,6 +38,7 @@ class App:
         access_log: AccessLog | None = None,
     ) -> None:
         self._access_log = access_log
+        self._attempts = Attempts(service.operator.store)
         by_path: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
             by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
@@ -52,19 +58,27 @@ class App:
         try:
             await resource(scope, receive, send)
         except CyclesProtocolError as refusal:
-            await exchange.refuse(refusal.problem)
+            await self._refuse(exchange, refusal.problem)
         except ClientGoneError:
             exchange.error_code = "CLIENT_GONE"
-        except StoreError:
+        except StoreError as problem:
             logger.exception("request %s: the store failed", exchange.request_id)
-            await exchange.refuse(store_failed())
-        except Exception:  # the last boundary: answer, whatever broke
+            await self._refuse(exchange, store_failed(), problem)
+        except Exception as problem:  # the last boundary: answer, whatever broke
             logger.exception("request %s failed", exchange.request_id)
             if exchange.status is None:
-                await exchange.refuse(unexpected())
+                await self._refuse(exchange, unexpected(), problem)
         finally:
             if self._access_log is not None:
                 self._access_log.write(exchange)
+
+    async def _refuse(
+        self, exchange: Exchange, problem: Problem, exception: Exception | None = None
+    ) -> None:
+        """Say no; what concerns a key or governing is audited first, so it is there when told."""
+        if exchange.is_governed or problem.status in _ABOUT_KEYS:
+            await self._attempts.keep(attempt_of(exchange, problem, exception))
+        await exchange.refuse(problem)
 
 
 class _Resource:
@@ -75,14 +89,16 @@ class _Resource:
         self._service = service
         self._gate = gate
         self._allowed = ", ".join(sorted(endpoints))
+        self._any = next(iter(endpoints.values()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange: Exchange = scope["exchange"]
-        endpoint = self._endpoints.get(scope["method"])
-        if endpoint is None:
+        endpoint = self._endpoints.get(scope["method"], self._any)
+        exchange.template = endpoint.path
+        exchange.is_governed = endpoint.plane is Plane.GOVERNANCE
+        if endpoint.method != scope["method"]:
             exchange.standing.append((b"allow", self._allowed.encode()))
             raise wrong_method(scope["method"], exchange.path, self._allowed)
-        exchange.template = endpoint.path
         await self._gate.admit(exchange, endpoint)
         await exchange.answer(await endpoint.handler(self._service, exchange))
 

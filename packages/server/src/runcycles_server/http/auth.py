@@ -17,7 +17,7 @@ from runcycles_server.governance.keys.validity import KeyProblem, problem_with, 
 from runcycles_server.governance.operator import error_of
 from runcycles_server.governance.permissions import Permission, formerly, permits
 from runcycles_server.http.endpoint import Access, Endpoint
-from runcycles_server.http.exchange import Caller, Exchange, Header
+from runcycles_server.http.exchange import OPERATOR, Caller, Exchange, Header
 from runcycles_server.http.problems import refusal
 from runcycles_server.records import ApiKey, api_key_key
 from runcycles_server.stores.base import Store
@@ -52,6 +52,7 @@ class Gate:
             return
         if access is Access.ADMIN or (access is Access.EITHER and ADMIN_KEY in headers):
             self._check_operator(headers.get(ADMIN_KEY))
+            exchange.caller = OPERATOR
             exchange.standing += _UNTHROTTLED
             return
         key, owner = await self._tenant_key(headers.get(API_KEY))

@@ -17,6 +17,7 @@ from runcycles.errors import Problem
 from runcycles.ids import random_hex
 from runcycles.ops import Allowed, Denied
 from runcycles.types import Verdict
+from runcycles_server.governance.audit.deeds import Actor
 from runcycles_server.http.correlation import given_trace_id
 from runcycles_server.http.problems import body_too_large, wrong_media_type
 
@@ -25,6 +26,8 @@ Header = tuple[bytes, bytes]
 MAX_BODY_BYTES: Final = 1 << 20
 """No request of the protocol comes near 1 MiB; what is larger is refused before it is read."""
 
+_MAX_AGENT: Final = 512
+"""How much of a client's name for itself is kept."""
 _JSON: Final = (b"content-type", b"application/json")
 _CLOSE: Final = (b"connection", b"close")
 
@@ -44,7 +47,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. Without a tenant it is the operator, or anybody where no key is needed.
+    """Who asks: a tenant's key, the operator, or nobody who is known.
 
     An empty `scope_filter` is no limit.
     """
@@ -53,9 +56,11 @@ class Caller:
     key_id: str | None = None
     permissions: tuple[str, ...] = ()
     scope_filter: tuple[str, ...] = ()
+    is_operator: bool = False
 
 
-_NOBODY_YET: Final = Caller()
+NOBODY_YET: Final = Caller()
+OPERATOR: Final = Caller(is_operator=True)
 
 
 class Exchange:
@@ -69,6 +74,7 @@ class Exchange:
         "decision",
         "error_code",
         "headers",
+        "is_governed",
         "reason",
         "replayed",
         "request_id",
@@ -92,8 +98,10 @@ class Exchange:
         self.trace_id = given_trace_id(self.headers) or random_hex(128)
         self.standing: list[Header] = []
         """Headers that every answer carries from now on, refusals included."""
-        self.caller = _NOBODY_YET
+        self.caller = NOBODY_YET
         self.template: str | None = None
+        self.is_governed = False
+        """Whether it is about governing, where every failure goes into the audit log."""
         self.status: int | None = None
         self.decision: str | None = None
         self.reason: str | None = None
@@ -111,6 +119,19 @@ class Exchange:
         """A parameter of the endpoint's path; empty where it has none of that name."""
         value: str = self.scope.get("path_params", {}).get(name, "")
         return value
+
+    def actor(self) -> Actor:
+        """Who is acting, and from where, for the audit log."""
+        client = self.scope.get("client")
+        agent = self.headers.get(b"user-agent")
+        return Actor(
+            tenant=self.caller.tenant,
+            key_id=self.caller.key_id,
+            source_ip=client[0] if client else None,
+            user_agent=None if agent is None else agent[:_MAX_AGENT].decode("latin-1"),
+            request_id=self.request_id,
+            trace_id=self.trace_id,
+        )
 
     async def json_body(self) -> bytes:
         """The whole body, if it says it is JSON and is not too large.

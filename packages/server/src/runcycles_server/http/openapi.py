@@ -215,7 +215,7 @@ def _query_names(query: type[Any]) -> dict[str, str]:
     """Field → parameter, as the wire's own spelling has it."""
     names = [field.name for field in fields(query)]
     if not issubclass(query, Op):
-        return {name: name for name in names}
+        return {name: wire.query_name(name) for name in names}
     asked = wire.query_of(cast("Any", query)(**dict.fromkeys(names, "")))
     in_query = [name for name in names if name != "reservation_id"]
     return dict(zip(in_query, asked, strict=True))

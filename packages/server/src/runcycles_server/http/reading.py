@@ -1,15 +1,18 @@
-"""What an operator's endpoint reads from a request: the query, and who is acting."""
+"""What an operator's endpoint and the audit log read from a request."""
 
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl
 
 from runcycles import wire
+from runcycles.errors import Problem
 from runcycles.ledger.refusals import outside_filter
 from runcycles.scopes import passes_filter
 from runcycles.wire.requests import invalid
-from runcycles_server.governance.audit.deeds import Actor
+from runcycles_server.governance.audit.attempts import Attempt
+from runcycles_server.governance.audit.deeds import ADMIN, Actor
 from runcycles_server.governance.operator import error_of
 from runcycles_server.http.exchange import Exchange
+from runcycles_server.records import UNAUTHENTICATED
 
 Q = TypeVar("Q")
 
@@ -64,13 +67,18 @@ def check_scope(exchange: Exchange, scope: str) -> None:
 
 def actor_of(exchange: Exchange) -> Actor:
     """Who is acting, and from where, for the audit log."""
-    client = exchange.scope.get("client")
-    agent = exchange.headers.get(b"user-agent")
-    return Actor(
-        tenant=exchange.caller.tenant,
-        key_id=exchange.caller.key_id,
-        source_ip=client[0] if client else None,
-        user_agent=None if agent is None else agent.decode("latin-1"),
-        request_id=exchange.request_id,
-        trace_id=exchange.trace_id,
+    return exchange.actor()
+
+
+def attempt_of(exchange: Exchange, problem: Problem, exception: Exception | None = None) -> Attempt:
+    """The request as one that failed, for the audit log."""
+    caller = exchange.caller
+    return Attempt(
+        tenant_id=ADMIN if caller.is_operator else caller.tenant or UNAUTHENTICATED,
+        actor=exchange.actor(),
+        method=exchange.scope["method"],
+        path=exchange.path,
+        template=exchange.template,
+        problem=problem,
+        exception=exception,
     )

@@ -9,8 +9,10 @@ from typing import Final
 from runcycles_server.http import openapi
 from runcycles_server.http.endpoint import Access, Endpoint, Plane
 from runcycles_server.http.endpoints import (
+    audit,
     auth,
     budgets,
+    explain,
     keys,
     kinds,
     policies,
@@ -29,6 +31,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *policies.ROWS,
     *stops.ROWS,
     *kinds.ROWS,
+    *audit.ROWS,
+    *explain.ROWS,
     *server.ROWS,
     Endpoint(
         operation="describe",

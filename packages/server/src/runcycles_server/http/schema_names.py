@@ -46,4 +46,5 @@ PROTOCOL_NAMES: Final = {
     "PolicyPage": "PolicyListResponse",
     "KindPage": "ActionKindListResponse",
     "TtlOverride": "ReservationTtlOverride",
+    "AuditLogPage": "AuditLogListResponse",
 }

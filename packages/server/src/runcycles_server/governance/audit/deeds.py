@@ -17,8 +17,6 @@ T = TypeVar("T")
 
 ADMIN: Final = "__admin__"
 """Whose entry it is, in the protocol's words, where the admin key did something of no tenant."""
-UNAUTHENTICATED: Final = "__unauth__"
-"""The same where nobody knows who it was."""
 _SECRET: Final = frozenset({"digest"})
 
 
@@ -85,18 +83,23 @@ def entry(deed: Deed, actor: Actor, *, at_ms: int, details: Mapping[str, Any]) -
 def audited(
     transition: Callable[[Snapshot], Outcome[T] | Need], deed: Deed, actor: Actor
 ) -> Callable[[Snapshot], Outcome[T] | Need]:
-    """The transition, whose changes come with their audit entry; without changes there is none."""
+    """The transition, whose changes come with their audit entry."""
 
-    def with_entry(snapshot: Snapshot) -> Outcome[T] | Need:
+    def transition_and_entry(snapshot: Snapshot) -> Outcome[T] | Need:
         outcome = transition(snapshot)
-        if isinstance(outcome, Need) or isinstance(outcome.reply, Refused) or not outcome.changes:
-            return outcome
-        told = {} if deed.of_reply is None else deed.of_reply(outcome.reply)
-        details = {**told, **differences(snapshot, outcome.changes, deed.part)}
-        written = entry(deed, actor, at_ms=snapshot.now_ms, details=details)
-        return Outcome(outcome.reply, (*outcome.changes, written), shown=outcome.shown)
+        return outcome if isinstance(outcome, Need) else with_entry(snapshot, outcome, deed, actor)
 
-    return with_entry
+    return transition_and_entry
+
+
+def with_entry(snapshot: Snapshot, outcome: Outcome[T], deed: Deed, actor: Actor) -> Outcome[T]:
+    """The outcome with the audit entry of its changes; where there are none, nothing was done."""
+    if isinstance(outcome.reply, Refused) or not outcome.changes:
+        return outcome
+    told = {} if deed.of_reply is None else deed.of_reply(outcome.reply)
+    details = {**told, **differences(snapshot, outcome.changes, deed.part)}
+    written = entry(deed, actor, at_ms=snapshot.now_ms, details=details)
+    return Outcome(outcome.reply, (*outcome.changes, written), shown=outcome.shown)
 
 
 def differences(

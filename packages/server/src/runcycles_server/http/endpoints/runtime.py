@@ -43,6 +43,7 @@ def asks(op_type: type[Op[Any]], status: int) -> Handler:
             scope_filter=exchange.caller.scope_filter,
             extended=exchange.headers.get(b"x-cycles-extensions") == _EXTENDED,
             fingerprint=fingerprint,
+            asker=exchange,
         )
         exchange.decided(reply.value)
         return Answer(status, reply.raw)
