@@ -1,7 +1,9 @@
 """What several tests of the demos need."""
 
 import json
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,15 @@ from runcycles_demos.kit.stack import Stack
 from runcycles_demos.runaway.show import show
 from runcycles_demos.runaway.terms import Terms
 from tests.demos.run_demo import Show
+
+
+@pytest.fixture
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a demo makes its folder, so that a test can see whether it is gone."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return tmp_path
 
 
 @pytest.fixture

@@ -28,12 +28,13 @@ class Crook:
         self.allowed: dict[str, Any] = {}
         self.committed: dict[str, Any] = {}
         self.forged = 0
+        self.refusal: httpx.Response | None = None
 
     def answer(
         self, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> httpx.Response:
-        if self.crime == "allow everything" and "/forged-" in path:
-            return httpx.Response(200, json=self.committed)
+        if "/forged-" in path:
+            return self.committed_forged()
         if self.crime == "charge twice" and path.endswith("/commit"):
             told = json.loads(body)
             told["actual"]["amount"] *= 2
@@ -41,10 +42,17 @@ class Crook:
         answer = self.http.request(method, path, headers=headers, content=body)
         return self.bend(method, path, answer)
 
+    def committed_forged(self) -> httpx.Response:
+        """What is said of a reservation that there never was, once its call has run."""
+        if self.crime == "refuse too late" and self.refusal is not None:
+            return self.refusal
+        return httpx.Response(200, json=self.committed)
+
     def bend(self, method: str, path: str, answer: httpx.Response) -> httpx.Response:
         match self.crime:
-            case "allow everything" if (method, path) == ("POST", RESERVE):
+            case "allow everything" | "refuse too late" if (method, path) == ("POST", RESERVE):
                 if answer.status_code == 409:
+                    self.refusal = answer
                     self.forged += 1
                     forged = {**self.allowed, "reservation_id": f"forged-{self.forged}"}
                     return httpx.Response(200, json=forged)

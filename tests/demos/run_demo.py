@@ -1,4 +1,4 @@
-"""The demo as a test runs it: as a user would, or in this process on another stack."""
+"""The demos as a test runs them: as a user would, or in this process on another stack."""
 
 import json
 import os
@@ -14,10 +14,12 @@ Show = Callable[[Sequence[Terms], Stack], tuple[int, dict[str, Any]]]
 """Runs scenes in this process; returns the exit code and the document."""
 
 
-def cycles(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run `cycles demo runaway` in a process of its own."""
+def cycles(
+    *arguments: str, demo: str = "runaway", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a demo in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "runcycles_server", "demo", "runaway", *arguments],
+        [sys.executable, "-m", "runcycles_server", "demo", demo, *arguments],
         capture_output=True,
         text=True,
         timeout=150,
@@ -26,9 +28,9 @@ def cycles(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-def document(*arguments: str) -> dict[str, Any]:
+def document(*arguments: str, demo: str = "runaway") -> dict[str, Any]:
     """Run it to a good end, and return its document."""
-    done = cycles("--json", *arguments)
+    done = cycles("--json", *arguments, demo=demo)
     assert done.returncode == 0, done.stderr + done.stdout
     told: dict[str, Any] = json.loads(done.stdout)
     assert (told["complete"], told["ok"]) == (True, True)

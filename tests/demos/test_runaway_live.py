@@ -3,11 +3,9 @@
 import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,42 +19,16 @@ from runcycles_demos.runaway.reading import SceneReading
 from runcycles_demos.runaway.render_live import frame
 from runcycles_demos.runaway.terms import BOTH, GUARDED, SCENES, SHADOW, UNGUARDED, Terms
 from tests.demos.gone import descendants, still_there
+from tests.demos.terminal import CURSOR_UP, in_terminal, rows_of
 
 COMMAND = ["-m", "runcycles_server", "demo", "runaway"]
-CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-CURSOR_UP = re.compile(r"\x1b\[(\d*)A")
-
-
-@pytest.fixture
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the demo makes its folder, so that a test can see whether it is gone."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    return tmp_path
-
-
-def in_terminal(columns: int, rows: int, *arguments: str) -> "pexpect.spawn[str]":
-    return pexpect.spawn(
-        sys.executable,
-        [*COMMAND, *arguments],
-        dimensions=(rows, columns),
-        encoding="utf-8",
-        timeout=40,
-        env={**os.environ, "TERM": "xterm-256color"},
-    )
-
-
-def rows_of(output: str) -> list[str]:
-    """Return everything that was ever written as one row of the screen."""
-    return [CONTROL.sub("", row) for row in re.split(r"[\r\n]+", output)]
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (100, 30)])
 def test_the_live_view_fits_its_terminal_and_ends_with_the_refusal(
     columns: int, rows: int, scratch: Path
 ) -> None:
-    terminal = in_terminal(columns, rows, "--period-ms", "3")
+    terminal = in_terminal("runaway", columns, rows, "--period-ms", "3")
     output, _, sentence = terminal.read().partition("cycles demo runaway: ")
     terminal.close()
     assert terminal.exitstatus == (3 if "behind the pace" in sentence else 0), output
@@ -122,7 +94,7 @@ def test_whoever_stops_it_leaves_nothing_behind(
 
 
 def test_ctrl_c_gives_the_terminal_back(scratch: Path) -> None:
-    terminal = in_terminal(100, 30)
+    terminal = in_terminal("runaway", 100, 30)
     terminal.expect_exact("409 BUDGET_EXCEEDED")
     assert terminal.pid is not None
     children = descendants(terminal.pid)
@@ -169,7 +141,7 @@ def a_lane_has_stopped(scratch: Path) -> bool:
 
 
 def test_another_scene_has_a_live_view_too(scratch: Path) -> None:
-    terminal = in_terminal(80, 30, "--fast", "--scene", "tokens")
+    terminal = in_terminal("runaway", 80, 30, "--fast", "--scene", "tokens")
     output = terminal.read()
     terminal.close()
     assert terminal.exitstatus == 0, output

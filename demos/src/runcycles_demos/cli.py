@@ -3,14 +3,21 @@
 Only what parsing needs is imported here, because every `cycles` command loads this module.
 """
 
-import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
+from runcycles_demos.authority.command import HELP, authority
+from runcycles_demos.kit.options import (
+    ALL,
+    check_plot,
+    check_time,
+    one_of,
+    period_of,
+    scenes_of,
+)
 from runcycles_demos.runaway.engine import ENGINES, PLAIN, Engine
 from runcycles_demos.runaway.terms import (
     DEFAULT_SEED,
@@ -22,10 +29,7 @@ from runcycles_demos.runaway.terms import (
 )
 
 _AROUND_S = 10.0  # starting, judging and ending a scene take less than this
-_ALL = "all"
 _TOKENS_SHARE = 0.3  # of the calls of the other scenes; a dollar is gone sooner
-
-T = TypeVar("T")
 
 app = typer.Typer(
     help="Demonstrations that check their own claims. No key, no account, no network.",
@@ -60,7 +64,7 @@ def runaway(  # noqa: PLR0917 - typer reads the parameters by name
         typer.Option(
             "--scene",
             metavar="NAME",
-            help=f"What to show: {', '.join(SCENES)} or {_ALL}; repeatable.",
+            help=f"What to show: {', '.join(SCENES)} or {ALL}; repeatable.",
             show_default=RACE,
         ),
     ] = None,
@@ -108,13 +112,13 @@ def runaway(  # noqa: PLR0917 - typer reads the parameters by name
     ] = None,
 ) -> None:
     """Run one agent with one bug several times at once: without a limit, and with Cycles."""
-    terms = _terms(_one_of(ENGINES, engine, "--engine"), fast=fast, seed=seed, period_ms=period_ms)
-    names = _scenes(scene or [RACE])
+    terms = _terms(one_of(ENGINES, engine, "--engine"), fast=fast, seed=seed, period_ms=period_ms)
+    names = scenes_of(scene or [RACE], SCENES)
     timeout_s = DEFAULT_TIMEOUT_S * len(names) if timeout is None else timeout
     scenes = [replace(terms, scene=name, timeout_s=timeout_s) for name in names]
     _check_time(scenes, timeout_s)
     if plot is not None:
-        _check_plot(plot, scenes)
+        check_plot(plot, scene=RACE, scenes=names)
     from runcycles_demos.kit.showing import Wishes  # noqa: PLC0415 - see the module's text
     from runcycles_demos.runaway.show import show  # noqa: PLC0415 - see the module's text
 
@@ -122,33 +126,13 @@ def runaway(  # noqa: PLR0917 - typer reads the parameters by name
     raise typer.Exit(show(scenes, wishes))
 
 
-def _one_of(known: Mapping[str, T], name: str, flag: str) -> T:
-    if name not in known:
-        raise typer.BadParameter(f"{flag} {name} is not known; choose one of {', '.join(known)}")
-    return known[name]
-
-
-def _scenes(names: list[str]) -> list[str]:
-    """The scenes in the order in which they were named, each once."""
-    known = {name: (name,) for name in SCENES} | {_ALL: SCENES}
-    wanted = [one for name in names for one in _one_of(known, name, "--scene")]
-    return list(dict.fromkeys(wanted))
-
-
 def _terms(engine: Engine, *, fast: bool, seed: int, period_ms: float | None) -> Terms:
-    if fast and period_ms is not None:
-        raise typer.BadParameter("--fast means no pace at all; leave out --period-ms")
-    if period_ms is not None and not 0 < period_ms < float("inf"):
-        raise typer.BadParameter(
-            f"--period-ms is {period_ms:g}; it has to be a time above 0, or use --fast"
-        )
-    period = 0.0 if fast else engine.period_ms if period_ms is None else period_ms
+    period = period_of(engine.period_ms, fast=fast, period_ms=period_ms)
     return Terms(engine=engine, seed=seed, period_ms=period)
 
 
 def _check_time(scenes: list[Terms], timeout_s: float) -> None:
-    if not 0 < timeout_s < float("inf"):
-        raise typer.BadParameter(f"--timeout is {timeout_s:g}; it has to be a time above 0")
+    check_time(timeout_s)
     paced_s = sum(map(_takes_s, scenes))
     around_s = _AROUND_S * len(scenes)
     if paced_s and paced_s + around_s > timeout_s:
@@ -163,12 +147,4 @@ def _takes_s(terms: Terms) -> float:
     return terms.paced_s * (_TOKENS_SHARE if terms.scene == TOKENS else 1)
 
 
-def _check_plot(path: Path, scenes: list[Terms]) -> None:
-    """Find out before the race what would go wrong after it."""
-    if RACE not in [terms.scene for terms in scenes]:
-        raise typer.BadParameter(f"--plot draws the race; add --scene {RACE}")
-    if path.suffix.lower() != ".svg":
-        raise typer.BadParameter(f"--plot draws SVG; {path} does not end in .svg")
-    target = path if path.exists() else path.absolute().parent
-    if path.is_dir() or not target.exists() or not os.access(target, os.W_OK):
-        raise typer.BadParameter(f"--plot cannot write {path}; does its folder exist?")
+app.command(help=HELP)(authority)

@@ -8,6 +8,7 @@ that is killed closes it like any other, so nothing is left behind that would ha
 
 import importlib
 import os
+import queue
 import signal
 import sys
 import threading
@@ -16,15 +17,26 @@ from types import FrameType
 _GRACE_S = 5.0  # for an orderly end, before the hard one
 
 
-def hold() -> None:
-    """From now on, end when standard input closes: by SIGTERM, then without asking."""
-    threading.Thread(target=_wait_for_the_end, name="leash", daemon=True).start()
+Lines = queue.SimpleQueue[str]
 
 
-def _wait_for_the_end() -> None:
+def hold() -> Lines:
+    """From now on, end when standard input closes: by SIGTERM, then without asking.
+
+    Returns the lines that are said on it until then, as they come.
+    """
+    lines: Lines = queue.SimpleQueue()
+    threading.Thread(target=_wait_for_the_end, args=(lines,), name="leash", daemon=True).start()
+    return lines
+
+
+def _wait_for_the_end(lines: Lines) -> None:
     # The descriptor itself: a thread waiting inside sys.stdin could not be left at exit.
-    while os.read(0, 4096):
-        pass
+    said = b""
+    while more := os.read(0, 4096):
+        *whole, said = (said + more).split(b"\n")
+        for line in whole:
+            lines.put(line.decode())
     threading.Timer(_GRACE_S, os._exit, args=(1,)).start()
     os.kill(os.getpid(), signal.SIGTERM)
 

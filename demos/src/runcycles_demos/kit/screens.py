@@ -22,10 +22,8 @@ def first_screen(intro: Mapping[str, Any]) -> RenderableType:
     rows.add_column(ratio=1)
     for name, text in intro["rows"].items():
         rows.add_row(name, text)
-    return Group(
-        Text.assemble((f"{intro['headline']} ", "bold"), intro["story"]),
-        Padding(rows, (1, 0)),
-    )
+    told = Text.assemble((f"{intro['headline']} ", "bold"), intro["story"])
+    return Group(told, Padding(rows, (1, 0)) if intro["rows"] else Text())
 
 
 def verdict_row(event: Event) -> RenderableType:

@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from runcycles_demos.kit.renderers import Renderer
+from runcycles_demos.kit.screens import print_plain
 from runcycles_demos.kit.timeline import Timeline
 from runcycles_demos.kit.trouble import (
     EXIT_ENVIRONMENT,
@@ -74,10 +76,23 @@ def renderer(
     """Return the live view where there is a terminal for it, unless something else is wished."""
     if wishes.as_json:
         return Silence()
+    console = console_of(wishes)
+    return live(console) if console.is_terminal else plain(console)
+
+
+def console_of(wishes: Wishes) -> Console:
+    """Return where to print: what it says of itself is a terminal only if a live view is wished."""
     console = Console()
     is_live = console.is_terminal and not console.is_dumb_terminal
     if is_live and not wishes.plain and not os.environ.get("NO_COLOR"):
-        return live(console)
+        return console
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a tick that a pipe cannot carry is no failure
-    return plain(Console(no_color=True, color_system=None, highlight=False))
+    return Console(no_color=True, color_system=None, highlight=False, force_terminal=False)
+
+
+def show_screen(wishes: Wishes, screen: RenderableType) -> None:
+    """Print something that belongs to no scene, in the manner in which the scenes are shown."""
+    if not wishes.as_json:
+        console = console_of(wishes)
+        (console.print if console.is_terminal else partial(print_plain, console))(screen)

@@ -4,12 +4,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from runcycles_demos.kit.processes import Check, Child, Command, end_all
+from runcycles_demos.kit.trouble import StackError
 
 READY_S = 20.0  # far more than it takes; a loaded machine may be slow to start an interpreter
 
@@ -58,6 +59,18 @@ class Authority:
         }
 
 
+def authority_of(told: Mapping[str, Any]) -> Authority:
+    """Return what a server has said of itself when it was ready.
+
+    Raises:
+        StackError: it has left something out.
+    """
+    try:
+        return Authority(**{field.name: told[field.name] for field in fields(Authority)})
+    except KeyError as exc:
+        raise StackError(f"The server did not say its {exc.args[0]}.") from exc
+
+
 def spare_loopback() -> None:
     """See that a proxy named in the environment is not asked for what runs on this machine."""
     for name in ("NO_PROXY", "no_proxy"):
@@ -82,6 +95,12 @@ class RunningStack:
         child = Child(name, command, self.folder)
         self._children.append(child)
         return child
+
+    def end(self, name: str) -> None:
+        """End the process of this name, and wait until it is gone."""
+        ended = [child for child in self._children if child.name == name]
+        end_all(ended)
+        self._children = [child for child in self._children if child not in ended]
 
     def ready(self, child: Child, *, within_s: float = READY_S) -> dict[str, Any]:
         """Wait until a process says its first JSON object.

@@ -9,9 +9,8 @@ from runcycles_demos.kit.engines import QUIET, kept_in
 from runcycles_demos.kit.meter import Bill, Meter
 from runcycles_demos.kit.processes import Child, Command
 from runcycles_demos.kit.renderers import Renderer
-from runcycles_demos.kit.stack import Authority, RunningStack, Stack
+from runcycles_demos.kit.stack import Authority, RunningStack, Stack, authority_of
 from runcycles_demos.kit.timeline import Timeline
-from runcycles_demos.kit.trouble import StackError
 from runcycles_demos.runaway.terms import (
     BOTH,
     LANES,
@@ -186,18 +185,11 @@ def _model_arguments(terms: Terms) -> tuple[str, ...]:
 
 def _open_books(stack: RunningStack, server: Child) -> Books:
     """Wait for a server, and give its tenant the budgets of the scene."""
-    authority = Authority(**_of_interest(stack.ready(server)))
+    authority = authority_of(stack.ready(server))
     give_budgets(authority)
     ledger = LedgerWitness(authority)
     check_budgets(ledger, authority)
     return Books(authority=authority, ledger=ledger, access_log=stack.access_log(server.name))
-
-
-def _of_interest(told: dict[str, str]) -> dict[str, str]:
-    try:
-        return {name: told[name] for name in ("base_url", "api_key", "tenant", "admin_key")}
-    except KeyError as exc:
-        raise StackError(f"The server did not say its {exc.args[0]}.") from exc
 
 
 def _lane_command(scene: Scene, lane: str, model_url: str) -> Command:

@@ -32,7 +32,7 @@ def guarded_tool(tool: T, calls: CallGuards, refusal: Refusal, agent: str) -> T:
             except DeniedError as error:
                 if refusal == "stop":
                     raise
-                return f"The tool {name} did not run; it is not permitted: {error.problem.message}"
+                return f"The tool {name} did not run; it is not permitted: {error}"
         async with settling(call):
             with escalating():
                 result = invoke(context, arguments)

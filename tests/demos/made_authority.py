@@ -1,0 +1,64 @@
+"""The facts of a scene in which everything went as claimed, for tests to spoil."""
+
+from dataclasses import replace
+from typing import Any
+
+from runcycles_demos.authority.actions import CENT, EMAIL, ESCALATE, NOTE
+from runcycles_demos.authority.facts import (
+    Agent,
+    Budget,
+    Expected,
+    Facts,
+    Happened,
+    Refused,
+    Rows,
+    Run,
+    Turn,
+)
+from runcycles_demos.authority.terms import ZERO_BUDGET, Terms
+from runcycles_demos.authority.world import effects
+
+CODE = "BUDGET_EXCEEDED"
+AGENT = Agent(code="c0de", first_question="f1r57")
+LEDGER = {"tenant:demo": Budget(allocated=100 * CENT, spent=2 * CENT)}
+EXPECTED = Expected(
+    emails=(0,),
+    rows=(Rows(notes=1, reviews=1),),
+    refused=(Refused(tool=EMAIL, http=409, code=CODE),),
+    ledger=LEDGER,
+)
+
+
+def turn(tool: str, at: float, **different: Any) -> Turn:
+    permitted = Turn(
+        tool=tool, phase=1, lane="agent", wanted_at=at, asked=True, allowed=True, entered=1, told=""
+    )
+    return replace(permitted, **different)
+
+
+NOTED = turn(NOTE, 1.0)
+REFUSED = turn(
+    EMAIL, 2.0, allowed=False, http=409, code=CODE, entered=0, request_id="r", told=f"no: {CODE}"
+)
+ESCALATED = turn(ESCALATE, 3.0)
+
+
+def happened(kind: str, at: float, phase: int = 1) -> Happened:
+    return Happened(at=at, phase=phase, kind=kind, case="4782")
+
+
+EFFECTS = (happened(effects.NOTE, 1.1), happened(effects.REVIEW, 3.1))
+
+
+def facts(**different: Any) -> Facts:
+    honest = Facts(
+        terms=Terms(scene=ZERO_BUDGET),
+        expected=EXPECTED,
+        turns=(NOTED, REFUSED, ESCALATED),
+        runs=(Run(by="answer", said="done"),),
+        effects=EFFECTS,
+        ledger=LEDGER,
+        agent=AGENT,
+        ungated=AGENT,
+    )
+    return replace(honest, **different)

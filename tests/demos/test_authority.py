@@ -1,0 +1,192 @@
+"""The demo of action authority as a user runs it: `cycles demo authority`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runcycles_demos.authority.actions import CENT, EMAIL
+from runcycles_demos.authority.engine import CREWAI, LANGCHAIN, OPENAI_AGENTS
+from runcycles_demos.authority.terms import (
+    APPROVE_ONCE,
+    AUTHORITY_DOWN,
+    RISK_POINTS,
+    SCENES,
+    SCENES_OF,
+    UNGATED,
+    USUAL,
+    ZERO_BUDGET,
+)
+from tests.demos.run_demo import cycles, document, ids, scene
+
+DEMO = "authority"
+MISSING = str(Path(__file__).parent / "missing")
+
+
+@pytest.fixture(scope="module")
+def plain() -> dict[str, Any]:
+    """All scenes as fast as they go, with an agent of plain Python."""
+    return document("--fast", "--engine", "plain", "--scene", "all", demo=DEMO)
+
+
+def test_every_sentence_of_every_scene_holds(plain: dict[str, Any]) -> None:
+    assert [each["name"] for each in plain["scenes"]] == list(SCENES)
+    for each in plain["scenes"]:
+        assert ids(each, ok=True) == [verdict["id"] for verdict in each["assertions"]]
+    assert ids(scene(plain, UNGATED), ok=True) == ["A1", "A2"]
+    assert {"A8", "A9", "A11"} <= set(ids(scene(plain, ZERO_BUDGET), ok=True))
+
+
+def test_with_nobody_to_ask_the_email_is_sent(plain: dict[str, Any]) -> None:
+    told = scene(plain, UNGATED)
+    assert told["world"] == {
+        "emails": [["jane@acme.example", "Your case #4782"]],
+        "notes": 1,
+        "status": {"4782": "Investigating"},
+        "reviews": [],
+    }
+    assert (told["asked"], told["refused"]) == (0, [])
+
+
+def test_without_a_budget_for_it_the_email_never_leaves(plain: dict[str, Any]) -> None:
+    told = scene(plain, ZERO_BUDGET)
+    assert told["world"]["emails"] == []
+    assert told["world"]["reviews"] == ["4782"]
+    (refused,) = told["refused"]
+    assert (refused["tool"], refused["kind"]) == (EMAIL, "message.email.send")
+    assert (refused["http"], refused["code"]) == (409, "BUDGET_EXCEEDED")
+    assert refused["scope"].endswith("/agent:support-agent/toolset:send-email")
+    assert refused["request_id"]
+    assert refused["run_id"] == "run-1"
+
+
+def test_the_ledger_is_what_three_actions_at_a_cent_make_of_it(plain: dict[str, Any]) -> None:
+    spent = {
+        balance["scope"].rpartition("/")[2]: (balance["allocated"], balance["spent"])
+        for balance in scene(plain, ZERO_BUDGET)["ledger"]
+    }
+    for level in ("tenant:demo-zero-budget", "workflow:default", "agent:support-agent"):
+        assert spent[level] == (100 * CENT, 3 * CENT)
+    assert spent["toolset:internal-notes"] == (100 * CENT, 2 * CENT)
+    assert spent["toolset:crm-updates"] == (100 * CENT, CENT)
+    assert spent["toolset:send-email"] == (0, 0)
+
+
+def test_one_cent_of_the_operators_is_one_email(plain: dict[str, Any]) -> None:
+    told = scene(plain, APPROVE_ONCE)
+    assert len(told["world"]["emails"]) == 1
+    assert [refused["run_id"] for refused in told["refused"]] == ["run-1", "run-3"]
+    (action,) = told["operator_actions"]
+    assert action["action"] == "fund"
+    assert "approved by the team lead" in action["reason"]
+
+
+def test_out_of_points_for_an_email_the_agent_still_takes_notes(plain: dict[str, Any]) -> None:
+    told = scene(plain, RISK_POINTS)
+    assert len(told["world"]["emails"]) == 2
+    assert told["world"]["notes"] == 2
+    (budget,) = told["ledger"]
+    assert (budget["unit"], budget["allocated"], budget["spent"]) == ("RISK_POINTS", 100, 88)
+
+
+def test_with_the_server_gone_nothing_is_sent_and_the_agent_ends_in_order(
+    plain: dict[str, Any],
+) -> None:
+    told = scene(plain, AUTHORITY_DOWN)
+    assert told["world"]["emails"] == []
+    assert [refused["http"] for refused in told["refused"]] == [None]
+    assert [run["ended_by"] for run in told["runs"]] == ["CyclesTransportError"]
+
+
+def test_letting_tools_run_unasked_changes_the_first_sentence_and_no_other() -> None:
+    wanted = ("--fast", "--json", "--engine", "plain", "--scene", AUTHORITY_DOWN, "--fail-open")
+    done = cycles(*wanted, demo=DEMO)
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert (told["complete"], told["ok"], told["fail_open"]) == (True, False, True)
+    down = scene(told, AUTHORITY_DOWN)
+    assert ids(down, ok=False) == ["A1"]
+    assert len(down["world"]["emails"]) == 1
+
+
+@pytest.mark.parametrize("engine", [LANGCHAIN, OPENAI_AGENTS, CREWAI])
+def test_an_agent_of_a_framework_is_held_back_as_well(engine: Any) -> None:
+    told = document("--fast", "--engine", engine.name, "--scene", "all", demo=DEMO)
+    assert told["engine"] == {"name": engine.name, "version": engine.version}
+    assert [each["name"] for each in told["scenes"]] == list(SCENES_OF[engine.name])
+    for each in told["scenes"]:
+        assert ids(each, ok=True) == [verdict["id"] for verdict in each["assertions"]]
+        assert {refused["run_id"] for refused in each["refused"]} <= {"run-1", "run-2", "run-3"}
+    assert scene(told, ZERO_BUDGET)["world"]["emails"] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("langchain", "langchain_openai"), ("openai-agents", "agents"), ("crewai", "crewai")],
+)
+def test_a_framework_that_is_not_installed_is_named_with_the_command_that_installs_it(
+    name: str, package: str
+) -> None:
+    environment = {"PYTHONPATH": MISSING, "MISSING_PACKAGES": package}
+    done = cycles("--fast", "--json", "--engine", name, demo=DEMO, **environment)
+    assert done.returncode == 3
+    assert done.stderr == (
+        f"cycles demo authority: The engine {name} is not installed; install it with: "
+        f"pip install 'runcycles-demos[{name}]'\n"
+    )
+    told = json.loads(done.stdout)
+    assert (told["complete"], told["ok"]) == (False, False)
+
+
+def test_without_a_framework_the_agent_is_plain_python() -> None:
+    environment = {"PYTHONPATH": MISSING, "MISSING_PACKAGES": "langchain"}
+    done = cycles("--fast", "--json", "--scene", UNGATED, demo=DEMO, **environment)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["engine"]["name"] == "plain"
+
+
+def test_plain_lines_say_what_was_asked_and_what_became_of_the_world() -> None:
+    done = cycles("--fast", "--engine", "plain", demo=DEMO)  # no terminal, so it is plain
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 140
+    for words in (
+        "Scripted",
+        "409 BUDGET_EXCEEDED",
+        "e-mail jane@acme.example: Your case #4782",
+        "OPERATOR  fund toolset:send-email",
+        "All 9 sentences hold.",
+        "escalated",
+    ):
+        assert words in done.stdout
+    assert done.stdout.count("\nJudged") == 1  # a second scene does not say everything again
+
+
+def test_help_names_every_flag_and_every_exit_code() -> None:
+    done = cycles("--help", demo=DEMO, COLUMNS="100", TERM="dumb")
+    assert done.returncode == 0
+    for flag in ("scene", "engine", "fast", "json", "plain", "no-color", "fail-open", "timeout"):
+        assert f"--{flag}" in done.stdout
+    for name in (*SCENES, "plain", "langchain", "openai-agents", "crewai", "130"):
+        assert name in done.stdout
+    assert set(USUAL) <= set(SCENES)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--engine", "abacus"], "plain, langchain, openai-agents, crewai"),
+        (["--scene", "final"], "ungated, zero-budget"),
+        (["--scene", RISK_POINTS, "--engine", "crewai"], "choose --engine langchain or plain"),
+        (["--fail-open"], "--scene authority-down"),
+        (["--timeout", "0"], "--timeout"),
+        (["--fast", "--period-ms", "5"], "leave out --period-ms"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(arguments: list[str], words: str) -> None:
+    done = cycles(*arguments, demo=DEMO)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert words in done.stderr
