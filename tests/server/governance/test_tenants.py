@@ -45,6 +45,7 @@ def test_what_is_left_out_has_the_protocols_defaults(server: Served) -> None:
         "max_reservation_ttl_ms": 3_600_000,
         "max_reservation_extensions": 10,
         "reservation_expiry_policy": "AUTO_RELEASE",
+        "observe_mode": "ENFORCE",
     }
 
 

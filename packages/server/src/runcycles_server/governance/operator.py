@@ -40,7 +40,19 @@ class Operator:
         Raises:
             CyclesProtocolError: it was refused, and nothing was changed.
         """
-        reply = await self.store.transact(footprint, audited(transition, deed, actor))
+        return await self.carry_out(footprint, audited(transition, deed, actor))
+
+    async def carry_out(
+        self,
+        footprint: tuple[Key, ...],
+        transition: Callable[[Snapshot], Outcome[T | Refused] | Need],
+    ) -> T:
+        """The reply of a transition that writes its own audit entries.
+
+        Raises:
+            CyclesProtocolError: it was refused, and nothing was changed.
+        """
+        reply = await self.store.transact(footprint, transition)
         if isinstance(reply, Refused):
             raise error_of(reply)
         return reply

@@ -23,6 +23,7 @@ PROTOCOL_NAMES: Final = {
     "Verdict": "DecisionEnum",
     "OveragePolicy": "CommitOveragePolicy",
     "TenantCreate": "TenantCreateRequest",
+    "TenantUpdate": "TenantUpdateRequest",
     "TenantView": "Tenant",
     "TenantPage": "TenantListResponse",
     "KeyCreate": "ApiKeyCreateRequest",

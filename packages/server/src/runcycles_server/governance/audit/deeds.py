@@ -114,24 +114,25 @@ def differences(
     for record in changes:
         if record.key[0] in ("audit", "reply"):
             continue
-        old, new = _plain(part(snapshot.records.get(record.key))), _plain(part(record))
+        old, new = _members(part(snapshot.records.get(record.key))), _members(part(record))
         names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
-        before |= {name: old[name] for name in names if name in old}
-        after |= {name: new[name] for name in names if name in new}
+        before |= {name: _plain(old[name]) for name in names if name in old}
+        after |= {name: _plain(new[name]) for name in names if name in new}
     return {"before": before, "after": after} if before else {"after": after}
 
 
-def _plain(value: Any) -> Any:
-    """Records and what is in them as JSON; absent members are left out."""
-    if value is None:
+def _members(record: Any) -> dict[str, Any]:
+    """The members that a record has and may show; none where there is no record."""
+    if record is None:
         return {}
+    members = ((f.name, getattr(record, f.name)) for f in fields(record) if f.compare)
+    return {name: member for name, member in members if member is not None and name not in _SECRET}
+
+
+def _plain(value: Any) -> Any:
+    """A member as JSON, with all that is in it."""
     if is_dataclass(value):
-        members = ((f.name, getattr(value, f.name)) for f in fields(value) if f.compare)
-        return {
-            name: _plain(member)
-            for name, member in members
-            if member is not None and name not in _SECRET
-        }
+        return {name: _plain(member) for name, member in _members(value).items()}
     if isinstance(value, Mapping):
         return {str(name): _plain(member) for name, member in value.items()}
     if isinstance(value, tuple | list):

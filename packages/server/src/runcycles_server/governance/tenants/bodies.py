@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Le
 
 from runcycles.ops import TtlMs
-from runcycles.types import CLOSED, OveragePolicy, TenantStatus
+from runcycles.types import CLOSED, ObserveMode, OveragePolicy, TenantStatus
 from runcycles_server.governance.fields import (
     DEFAULT_PAGE_SIZE,
     Iso,
@@ -17,6 +17,7 @@ from runcycles_server.governance.fields import (
     TenantId,
 )
 
+Extensions = Annotated[int, Ge(0), Le(2**31 - 1)]
 ExpiryPolicy = Literal["AUTO_RELEASE", "MANUAL_CLEANUP", "GRACE_ONLY"]
 
 
@@ -33,8 +34,25 @@ class TenantCreate:
     default_commit_overage_policy: OveragePolicy | None = None
     default_reservation_ttl_ms: TtlMs | None = None
     max_reservation_ttl_ms: TtlMs | None = None
-    max_reservation_extensions: Annotated[int, Ge(0), Le(2**31 - 1)] | None = None
+    max_reservation_extensions: Extensions | None = None
     reservation_expiry_policy: ExpiryPolicy | None = None
+    observe_mode: ObserveMode | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantUpdate:
+    """What is to be different; the rest stays, and metadata is replaced as a whole."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    name: Name | None = None
+    status: TenantStatus | None = None
+    metadata: Labels | None = None
+    default_commit_overage_policy: OveragePolicy | None = None
+    default_reservation_ttl_ms: TtlMs | None = None
+    max_reservation_ttl_ms: TtlMs | None = None
+    max_reservation_extensions: Extensions | None = None
+    observe_mode: ObserveMode | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +71,7 @@ class TenantView:
     max_reservation_ttl_ms: int
     max_reservation_extensions: int
     reservation_expiry_policy: str
+    observe_mode: ObserveMode
     metadata: dict[str, str] | None = None
     updated_at: Iso | None = None
     suspended_at: Iso | None = None
@@ -76,6 +95,7 @@ class TenantQuery:
 
     status: TenantStatus | None = None
     parent_tenant_id: str | None = None
+    observe_mode: ObserveMode | None = None
     search: Search | None = None
     sort_by: Literal["tenant_id", "name", "status", "created_at"] = "created_at"
     sort_dir: SortDirection = "desc"

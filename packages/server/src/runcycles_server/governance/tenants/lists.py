@@ -35,5 +35,6 @@ def _holds(query: TenantQuery, row: Tenant) -> bool:
     return (
         query.status in (None, row.status)
         and query.parent_tenant_id in (None, profile.parent_tenant_id)
+        and query.observe_mode in (None, row.observe_mode)
         and holds_text(query.search, row.tenant_id, profile.name)
     )

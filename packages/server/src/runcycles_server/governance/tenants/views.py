@@ -25,6 +25,7 @@ def view(tenant: Tenant) -> TenantView:
         max_reservation_ttl_ms=tenant.max_ttl_ms,
         max_reservation_extensions=tenant.max_extensions,
         reservation_expiry_policy=profile.reservation_expiry_policy,
+        observe_mode=tenant.observe_mode,
         metadata=None if profile.metadata is None else dict(profile.metadata),
         updated_at=iso_or_none(profile.updated_at_ms),
         suspended_at=iso_or_none(profile.suspended_at_ms),

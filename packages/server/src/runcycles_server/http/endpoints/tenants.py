@@ -10,6 +10,7 @@ from runcycles_server.governance.tenants.bodies import (
     TenantCreate,
     TenantPage,
     TenantQuery,
+    TenantUpdate,
     TenantView,
 )
 from runcycles_server.governance.tenants.views import view
@@ -29,6 +30,14 @@ async def get(service: Service, exchange: Exchange) -> Answer:
     """One tenant."""
     found = await commands.get(service.operator, exchange.path_parameter("tenant_id"))
     return Answer(200, encode(view(found)))
+
+
+async def update(service: Service, exchange: Exchange) -> Answer:
+    """Other defaults or another state; to close it closes all it has."""
+    request = parse_as(TenantUpdate, await exchange.json_body())
+    tenant_id = exchange.path_parameter("tenant_id")
+    tenant = await commands.update(service.operator, request, actor_of(exchange), tenant_id)
+    return Answer(200, encode(view(tenant)))
 
 
 async def list_all(service: Service, exchange: Exchange) -> Answer:
@@ -75,5 +84,18 @@ ROWS: Final = (
         success=TenantView,
         errors=(ErrorCode.TENANT_NOT_FOUND,),
         handler=get,
+    ),
+    Endpoint(
+        operation="updateTenant",
+        summary="Change a tenant, suspend it, reactivate it, or close it with all it has",
+        method="PATCH",
+        path="/v1/admin/tenants/{tenant_id}",
+        plane=Plane.GOVERNANCE,
+        access=Access.ADMIN,
+        permission=None,
+        body=TenantUpdate,
+        success=TenantView,
+        errors=(ErrorCode.TENANT_NOT_FOUND, ErrorCode.TENANT_CLOSED),
+        handler=update,
     ),
 )
