@@ -81,8 +81,8 @@ def an_answer_is_kept_forever(outcome: Any, keyed: Any, *, until_ms: int, **leas
     return idempotency.remember(outcome, keyed, until_ms=10**15, **lease)
 
 
-def a_dry_run_holds(snapshot: Snapshot, request: Any, *, tenant: str) -> Any:
-    return rules.reserve(snapshot, request, tenant=tenant, reservation_id="dry")
+def a_dry_run_holds(snapshot: Snapshot, request: Any, standing: Any, *, tenant: str) -> Any:
+    return rules.reserve(snapshot, request, standing, tenant=tenant, reservation_id="dry")
 
 
 def an_expired_hold_stays(snapshot: Snapshot, reservation: Reservation) -> Any:

@@ -7,9 +7,18 @@ import pytest
 from runcycles.errors import ErrorCode, ReasonCode
 from runcycles.testing import play
 
-OBSTACLES = {
+TENANT = {
     ReasonCode.TENANT_CLOSED: "tenant acme status CLOSED",
     ReasonCode.TENANT_SUSPENDED: "tenant acme status SUSPENDED",
+}
+POLICY = {
+    ReasonCode.ACTION_KIND_DENIED: "denies llm.completion",
+    ReasonCode.ACTION_KIND_NOT_ALLOWED: "allows db.query",
+    ReasonCode.ACTION_QUOTA_EXCEEDED: "quotas llm.completion=1/hour",
+    ReasonCode.LIMIT_EXCEEDED: "rate 1",
+}
+"""What the policy says; one reservation was counted before."""
+BUDGET = {
     ReasonCode.BUDGET_NOT_FOUND: "remove acme/bot",
     ReasonCode.BUDGET_FROZEN: "freeze acme/bot",
     ReasonCode.BUDGET_CLOSED: "close acme/bot",
@@ -17,13 +26,21 @@ OBSTACLES = {
     ReasonCode.DEBT_OUTSTANDING: "set acme/bot debt 1",
     ReasonCode.BUDGET_EXCEEDED: "set acme/bot allocated 0",
 }
-"""One way into each refusal that the ledger knows so far, in the order of its checks."""
-ACTION_POLICIES = {
-    ReasonCode.ACTION_KIND_DENIED,
-    ReasonCode.ACTION_KIND_NOT_ALLOWED,
-    ReasonCode.ACTION_QUOTA_EXCEEDED,
-}
-"""Nothing checks these yet."""
+OBSTACLES = [*TENANT, *POLICY, *BUDGET]
+"""One way into each refusal that the ledger knows, in the order of its checks."""
+
+
+def a_world_where(*reasons: ReasonCode) -> str:
+    """A scenario that was well, until these reasons to refuse came up."""
+    said = " ".join(POLICY[reason] for reason in reasons if reason in POLICY)
+    lines = "\n".join({**TENANT, **BUDGET}.get(reason, "") for reason in reasons)
+    return f"""
+        budget   acme/bot          allocated 5
+        policy   p1 acme           quotas llm.completion=9/hour rate 9
+        reserve  r0 acme/bot 0     -> allowed
+        policy   p1 acme           {said}
+        {lines}
+    """
 
 
 def cannot_hold_together(first: ReasonCode, second: ReasonCode) -> bool:
@@ -38,8 +55,8 @@ def cannot_hold_together(first: ReasonCode, second: ReasonCode) -> bool:
 PAIRS = [pair for pair in combinations(OBSTACLES, 2) if not cannot_hold_together(*pair)]
 
 
-def test_every_reason_is_checked_or_waits_for_action_policies() -> None:
-    assert [reason for reason in ReasonCode if reason not in ACTION_POLICIES] == list(OBSTACLES)
+def test_every_reason_is_checked_and_written_in_the_order_of_the_checks() -> None:
+    assert list(ReasonCode) == OBSTACLES
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
@@ -47,23 +64,18 @@ def test_where_two_reasons_hold_the_one_that_is_written_first_is_given(
     first: ReasonCode, second: ReasonCode
 ) -> None:
     play(f"""
-        budget   acme/bot          allocated 5
-        {OBSTACLES[second]}
-        {OBSTACLES[first]}
-        reserve  r1 acme/bot 1     -> denied {first}
+        {a_world_where(second, first)}
         decide   acme/bot 1        -> denied {first}
         dry-run  acme/bot 1        -> denied {first}
+        reserve  r1 acme/bot 1 observe OBSERVE -> denied {first} observed
     """)
 
 
 @pytest.mark.parametrize("reason", OBSTACLES)
 def test_each_reason_alone_is_given(reason: ReasonCode) -> None:
-    play(f"""
-        budget   acme/bot          allocated 5
-        reserve  r1 acme/bot 1     -> allowed
-        {OBSTACLES[reason]}
-        reserve  r2 acme/bot 1     -> denied {reason}
-    """)
+    given = "refused" if reason is ReasonCode.LIMIT_EXCEEDED else "denied"
+    play(f"{a_world_where()}\n reserve r1 acme/bot 1 -> allowed")
+    play(f"{a_world_where(reason)}\n reserve r1 acme/bot 1 -> {given} {reason}")
 
 
 def test_a_frozen_scope_is_named_before_a_closed_one_wherever_they_lie() -> None:

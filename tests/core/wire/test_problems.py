@@ -172,7 +172,9 @@ def test_every_code_is_an_error_for_every_op(code: ErrorCode, op: Op[Any]) -> No
     )
 
 
-@pytest.mark.parametrize("reason", ReasonCode)
+@pytest.mark.parametrize(
+    "reason", [reason for reason in ReasonCode if reason is not ReasonCode.LIMIT_EXCEEDED]
+)
 def test_every_reason_is_a_denial_of_a_question_with_a_class_of_its_own_kind(
     reason: ReasonCode,
 ) -> None:
@@ -181,6 +183,14 @@ def test_every_reason_is_a_denial_of_a_question_with_a_class_of_its_own_kind(
     error = wire.error_for(RESERVE, problem(code, reason_code=reason))
     assert isinstance(error, DeniedError)
     assert type(error) is not DeniedError
+
+
+def test_a_rate_limit_is_no_denial_since_the_same_question_may_be_asked_again_later() -> None:
+    error = wire.error_for(
+        RESERVE, problem("LIMIT_EXCEEDED", reason_code=ReasonCode.LIMIT_EXCEEDED)
+    )
+    assert isinstance(error, errors.RateLimitedError)
+    assert error.retryable
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from runcycles.ledger.policies import Policy, PolicyBook, RateLimits
 from runcycles.ledger.state import tenant_key
 from runcycles.types import TenantStatus
 from tests.server.http.conftest import Acme
@@ -19,6 +20,18 @@ def amount(value: int) -> dict[str, Any]:
 def put(acme: Acme, status: TenantStatus) -> None:
     found = acme.server.run(acme.server.store.get(tenant_key(acme.tenant)))
     acme.server.put(replace(found, status=status))
+
+
+def under(acme: Acme, **fields: Any) -> None:
+    """Put the tenant under one policy."""
+    policy = Policy(
+        policy_id="p1",
+        name="of the test",
+        scope_pattern=f"tenant:{acme.tenant}",
+        created_at_ms=0,
+        **fields,
+    )
+    acme.server.put(PolicyBook(tenant=acme.tenant, policies=(policy,)))
 
 
 def left(acme: Acme) -> int:
@@ -175,3 +188,21 @@ def test_the_keys_of_a_closed_tenant_open_nothing(acme: Acme) -> None:
 def test_any_one_filter_is_enough_for_balances(acme: Acme, query: dict[str, str]) -> None:
     answer = acme.client.get("/v1/balances", params=query)
     assert (answer.status_code, answer.json()["balances"]) == (200, [])
+
+
+def test_a_denied_kind_is_a_409_that_says_which_policy_denies_it(acme: Acme) -> None:
+    under(acme, denied_action_kinds=("llm.completion",))
+    answer = acme.reserve()
+    assert (answer.status_code, answer.json()["error"]) == (409, "ACTION_KIND_DENIED")
+    detail = answer.json()["details"]["deny_detail"]
+    assert detail["blocked_by_policy"] == "p1"
+    assert left(acme) == 1_000
+
+
+def test_a_rate_limit_says_after_how_many_seconds_to_ask_again(acme: Acme) -> None:
+    under(acme, rate_limits=RateLimits(max_reservations_per_minute=1))
+    answers = [acme.reserve(key) for key in ("one", "two", "three")]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert refused
+    assert all(answer.json()["error"] == "LIMIT_EXCEEDED" for answer in refused)
+    assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in refused)

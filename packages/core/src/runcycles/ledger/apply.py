@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, Generic, SupportsBytes, TypeVar, assert_never
 
 from runcycles.ledger import rules, state
-from runcycles.ledger.authority import Standing, standing_of
+from runcycles.ledger.authority import Standing, authority_keys, standing_of
 from runcycles.ledger.idempotency import (
     ASKED_FOR_MS,
     HELD_FOR_MS,
@@ -18,6 +18,7 @@ from runcycles.ledger.idempotency import (
     remember,
     replay,
 )
+from runcycles.ledger.policies import policies_key
 from runcycles.ledger.refusals import (
     foreign_reservation,
     foreign_tenant,
@@ -110,7 +111,7 @@ def _asking(op: Subjected, request: Request[Any], tenant: str) -> Plan[Answer[An
     keyed = _keyed(op, request, tenant, _ENDPOINTS[type(op)])
     unit = (op.actual if isinstance(op, Record) else op.estimate).unit
     accounts = account_keys(tenant, lineage(op.subject), unit)
-    footprint = (tenant_key(tenant), keyed.key, *accounts)
+    footprint = (tenant_key(tenant), keyed.key, *authority_keys(op, tenant), *accounts)
 
     def transition(snapshot: Snapshot) -> _Step:
         if op.subject.tenant is not None and op.subject.tenant != tenant:
@@ -135,18 +136,20 @@ def _ask(op: Subjected, snapshot: Snapshot, keyed: Keyed[Any], request: Request[
     outcome: Outcome[Any] | Refused | Need
     match op:
         case Reserve() if op.dry_run or standing.observed:
-            outcome = rules.dry_run(snapshot, op, tenant=keyed.tenant)
+            outcome = rules.dry_run(snapshot, op, standing, tenant=keyed.tenant)
             kept_for_ms = ASKED_FOR_MS
         case Reserve():
             outcome = rules.reserve(
-                snapshot, op, tenant=keyed.tenant, reservation_id=request.fresh_id
+                snapshot, op, standing, tenant=keyed.tenant, reservation_id=request.fresh_id
             )
             kept_for_ms = HELD_FOR_MS
         case Decide():
-            outcome = rules.decide(snapshot, op, tenant=keyed.tenant)
+            outcome = rules.decide(snapshot, op, standing, tenant=keyed.tenant)
             kept_for_ms = ASKED_FOR_MS
         case Record():
-            outcome = rules.record(snapshot, op, tenant=keyed.tenant, event_id=request.fresh_id)
+            outcome = rules.record(
+                snapshot, op, standing, tenant=keyed.tenant, event_id=request.fresh_id
+            )
             kept_for_ms = RECORDED_FOR_MS
         case _:
             assert_never(op)
@@ -194,7 +197,7 @@ def _settling(op: Held, request: Request[Any]) -> Transition[Answer[Any]]:
             return Outcome(refusal)
         endpoint = f"{type(op).__name__.lower()}/{op.reservation_id}"
         keyed = _keyed(op, request, reservation.tenant, endpoint)
-        wanted = (keyed.key, tenant_key(reservation.tenant), *reservation.account_keys)
+        wanted = (keyed.key, tenant_key(reservation.tenant), *_settled_keys(op, reservation))
         if missing := snapshot.missing(wanted):
             return Need(missing)
         if (earlier := replay(snapshot, keyed)) is not None:
@@ -204,8 +207,17 @@ def _settling(op: Held, request: Request[Any]) -> Transition[Answer[Any]]:
     return transition
 
 
+def _settled_keys(op: Held, reservation: Reservation) -> tuple[Key, ...]:
+    """What settling looks up: the accounts, and what counts commits or gets something back."""
+    if isinstance(op, Release):
+        return (*reservation.account_keys, *reservation.counted)
+    if isinstance(op, Commit):
+        return (*reservation.account_keys, policies_key(reservation.tenant))
+    return reservation.account_keys
+
+
 def _settle(op: Held, snapshot: Snapshot, keyed: Keyed[Any], reservation: Reservation) -> _Step:
-    outcome: Outcome[Any] | Refused
+    outcome: Outcome[Any] | Refused | Need
     match op:
         case Commit():
             outcome = rules.commit(snapshot, op, reservation)
@@ -215,6 +227,8 @@ def _settle(op: Held, snapshot: Snapshot, keyed: Keyed[Any], reservation: Reserv
             outcome = rules.extend(snapshot, op, reservation)
         case _:
             assert_never(op)
+    if isinstance(outcome, Need):
+        return outcome
     lease_end = _lease_end(outcome)
     return remember(
         outcome,

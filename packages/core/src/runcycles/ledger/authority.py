@@ -1,46 +1,61 @@
 """Every rule about what an agent may do lives in this file, as those about money do in `rules`.
 
-It looks at the stops and at the one policy that decides, before any budget is looked at.
+One pass before any budget is looked at: the stops, then the one policy that decides, its lists,
+its quotas, its rate limit. Where nobody has said anything it costs two lookups.
 """
 
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
+from typing import Final
 
-from runcycles.actions import risk_class_of
-from runcycles.ledger.policies import Counter, Match, Quota, Stop
-from runcycles.ledger.state import Key, Need, Snapshot, Tenant, frozen_record
-from runcycles.ops import Refused, Reserve, Subjected
-from runcycles.types import Caps, ObserveMode, RiskClass
+from runcycles.actions import ACTION_KINDS, CUSTOM_PREFIX, ActionKind, risk_class_of
+from runcycles.ledger.action_refusals import (
+    kind_denied,
+    kind_not_allowed,
+    quota_used_up,
+    rate_limited,
+    run_id_missing,
+    stopped,
+    undeclared_kind,
+)
+from runcycles.ledger.counting import COMMITS, RESERVATIONS, Considered, counted_as, counter_at
+from runcycles.ledger.policies import (
+    STOPS_KEY,
+    Counter,
+    DeclaredKind,
+    Match,
+    Policy,
+    PolicyBook,
+    Quota,
+    RateLimits,
+    Stop,
+    Stops,
+    counter_key,
+    kind_key,
+    policies_key,
+)
+from runcycles.ledger.state import Key, Need, Reservation, Snapshot, Tenant, frozen_record
+from runcycles.ledger.windows import bucket_of
+from runcycles.ops import Decide, Record, Refused, Reserve, Subjected
+from runcycles.scopes import effective_lineage
+from runcycles.types import Action, ObserveMode, QuotaWindow, RiskClass
 
-
-@frozen_record()
-class Considered:
-    """One limit that applies to a question, and its counter before the question.
-
-    `quota` is None where it is a rate limit of the policy.
-    """
-
-    key: Key
-    limit: int
-    counter: Counter | None
-    quota: Quota | None = None
-
-    @property
-    def used(self) -> int:
-        """What was counted so far."""
-        return 0 if self.counter is None else self.counter.used
-
-    @property
-    def is_used_up(self) -> bool:
-        """Whether nothing more fits."""
-        return self.used >= self.limit
+RUN_ID: Final = "run_id"
+"""The dimension of a subject that says to which run a question belongs."""
+_RUN: Final = QuotaWindow.PER_RUN
+_MINUTE: Final = QuotaWindow.PER_MINUTE
+_DAY_OF_TENANT: Final = QuotaWindow.PER_TENANT_PER_DAY
+_NO_LIMITS: Final = RateLimits()
+_FILTERS: Final = ("host", "recipient_domain", "resource_type")
+"""The policy keys that a quota can look at; each has its list in the quota."""
 
 
 @frozen_record()
 class Standing:
     """What authority saw when it looked at a question, in the order in which it looks.
 
-    `observed` says that a refusal is only told, not carried out. What comes after the first
-    refusal was not looked at.
+    It goes no further than to the first `refusal`. `observed` says that a refusal is only told.
     """
 
     risk_class: RiskClass
@@ -52,14 +67,168 @@ class Standing:
     refusal: Refused | None = None
 
     @property
-    def caps(self) -> Caps | None:
-        """The caps of the policy that decides."""
-        return None if self.match is None else self.match.policy.caps
+    def policy(self) -> Policy | None:
+        """The policy that decides."""
+        return None if self.match is None else self.match.policy
+
+    def counters(self, now_ms: int) -> tuple[Counter, ...]:
+        """Every counter after one more reservation."""
+        limits = self.quotas if self.rate is None else (*self.quotas, self.rate)
+        return tuple(each.one_more(now_ms) for each in limits)
+
+
+def authority_keys(op: Subjected, tenant: str) -> tuple[Key, ...]:
+    """What authority looks up for every question."""
+    keys = (STOPS_KEY, policies_key(tenant))
+    return (*keys, kind_key(op.action.kind)) if _is_custom(op.action.kind) else keys
 
 
 def standing_of(snapshot: Snapshot, op: Subjected, tenant: str) -> Standing | Need:
     """What authority has to say about a question of this tenant."""
-    return _unregulated(op.action.kind, _observed(op, snapshot.tenant(tenant)))
+    observed = _observed(op, snapshot.tenant(tenant))
+    kind = op.action.kind
+    stops: Stops | None = snapshot.records[STOPS_KEY]
+    book: PolicyBook | None = snapshot.records[policies_key(tenant)]
+    if book is None and (stops is None or not stops.stops) and not _is_custom(kind):
+        return _unregulated(kind, observed)
+    scopes = effective_lineage(op.subject, tenant)
+    known: ActionKind | DeclaredKind | None = (
+        snapshot.records[kind_key(kind)] if _is_custom(kind) else ACTION_KINDS.get(kind)
+    )
+    seen = Standing(
+        risk_class=risk_class_of(kind) if known is None else known.risk_class,
+        observed=observed,
+        stop=None if stops is None else stops.covering(scopes),
+        match=None if book is None else book.match(scopes, snapshot.now_ms),
+    )
+    if seen.stop is not None:
+        return replace(seen, refusal=stopped(seen.stop, scopes))
+    if isinstance(op, Record):
+        return seen
+    if known is None and _is_custom(kind):
+        return replace(seen, refusal=undeclared_kind(kind))
+    if seen.match is None:
+        return seen
+    return _under_policy(snapshot, op, seen, seen.match, tenant=tenant, known=known)
+
+
+def commit_rate(snapshot: Snapshot, reservation: Reservation) -> Considered | Need | None:
+    """The limit of commits in a minute that a reservation is under, if there is one."""
+    book: PolicyBook | None = snapshot.records[policies_key(reservation.tenant)]
+    if book is None:
+        return None
+    scopes = effective_lineage(reservation.subject, reservation.tenant)
+    match = book.match(scopes, snapshot.now_ms)
+    limits = None if match is None else match.policy.rate_limits
+    if match is None or limits is None or limits.max_commits_per_minute is None:
+        return None
+    key = _rate_key(snapshot, match, reservation.tenant, COMMITS)
+    if missing := snapshot.missing((key,)):
+        return Need(missing)
+    return _considered(snapshot, match.policy, key, limits.max_commits_per_minute)
+
+
+def _under_policy(
+    snapshot: Snapshot,
+    op: Reserve | Decide,
+    seen: Standing,
+    match: Match,
+    *,
+    tenant: str,
+    known: ActionKind | DeclaredKind | None,
+) -> Standing | Need:
+    """The lists of the policy that decides, then its quotas, then its rate limit."""
+    kind, policy = op.action.kind, match.policy
+    quotas = tuple(_applying(policy, op.action, seen.risk_class, known))
+    run_id = (op.subject.dimensions or {}).get(RUN_ID)
+    if not run_id and any(quota.window is _RUN for quota in quotas):
+        return replace(seen, refusal=run_id_missing(policy, kind))
+    if kind in policy.denied_action_kinds:
+        return replace(seen, refusal=kind_denied(match, kind))
+    if policy.allowed_action_kinds and kind not in policy.allowed_action_kinds:
+        return replace(seen, refusal=kind_not_allowed(match, kind))
+    limits = _tightest(snapshot, quotas, match, tenant, run_id or "")
+    per_minute = (policy.rate_limits or _NO_LIMITS).max_reservations_per_minute
+    rate_key = _rate_key(snapshot, match, tenant, RESERVATIONS)
+    wanted = tuple(limits) if per_minute is None else (*limits, rate_key)
+    if missing := snapshot.missing(wanted):
+        return Need(missing)
+    seen = replace(
+        seen,
+        quotas=tuple(
+            _considered(snapshot, policy, key, quota.max_calls, quota)
+            for key, quota in limits.items()
+        ),
+        rate=None if per_minute is None else _considered(snapshot, policy, rate_key, per_minute),
+    )
+    used_up = [each for each in seen.quotas if each.headroom <= 0]
+    if used_up:
+        worst = min(used_up, key=lambda each: each.headroom)
+        return replace(seen, refusal=quota_used_up(worst, kind, snapshot.now_ms))
+    if seen.rate is not None and seen.rate.headroom <= 0:
+        return replace(seen, refusal=rate_limited(seen.rate, snapshot.now_ms))
+    return seen
+
+
+def _applying(
+    policy: Policy, action: Action, risk_class: RiskClass, known: ActionKind | DeclaredKind | None
+) -> Iterator[Quota]:
+    """The quotas of a policy that count this action: those of its class, then those of its kind."""
+    yield from (quota for quota in policy.quotas if quota.risk_class is risk_class)
+    of_kind = [quota for quota in policy.quotas if quota.action_kind == action.kind]
+    if of_kind:
+        said = _policy_keys(action, known)
+        yield from (quota for quota in of_kind if _lets_in(quota, said))
+
+
+def _policy_keys(action: Action, known: ActionKind | DeclaredKind | None) -> Mapping[str, str]:
+    """What an action says about itself that its kind knows; anything else is not looked at."""
+    spec = None if known is None else known.policy_key_spec
+    if not spec or action.policy_keys is None:
+        return {}
+    said = {name: getattr(action.policy_keys, name) for name in _FILTERS if spec.get(name)}
+    return {name: value.lower() for name, value in said.items() if value}
+
+
+def _lets_in(quota: Quota, said: Mapping[str, str]) -> bool:
+    """Whether every list that a quota has names what the action says; in any case of letters."""
+    lists = {name: getattr(quota, f"{name}_allowlist") for name in _FILTERS}
+    return all(
+        said.get(name) in [each.lower() for each in listed]
+        for name, listed in lists.items()
+        if listed
+    )
+
+
+def _tightest(
+    snapshot: Snapshot, quotas: tuple[Quota, ...], match: Match, tenant: str, run_id: str
+) -> dict[Key, Quota]:
+    """The quotas by the counter they look at; of those that share one, the tightest."""
+    found: dict[Key, Quota] = {}
+    for quota in quotas:
+        window = quota.window
+        key = counter_key(
+            tenant,
+            f"tenant:{tenant.lower()}" if window is _DAY_OF_TENANT else match.scope,
+            counted_as(quota),
+            window,
+            run_id if window is _RUN else bucket_of(window, snapshot.now_ms),
+        )
+        if key not in found or quota.max_calls < found[key].max_calls:
+            found[key] = quota
+    return found
+
+
+def _rate_key(snapshot: Snapshot, match: Match, tenant: str, counted: str) -> Key:
+    bucket = bucket_of(_MINUTE, snapshot.now_ms)
+    return counter_key(tenant, match.scope, counted, _MINUTE, bucket)
+
+
+def _considered(
+    snapshot: Snapshot, policy: Policy, key: Key, limit: int, quota: Quota | None = None
+) -> Considered:
+    counter = counter_at(snapshot, key)
+    return Considered(policy=policy, quota=quota, key=key, limit=limit, counter=counter)
 
 
 @lru_cache(maxsize=4_096)
@@ -75,3 +244,7 @@ def _observed(op: Subjected, owner: Tenant | None) -> bool:
     if op.observe_mode is not None:
         return op.observe_mode is ObserveMode.OBSERVE
     return owner is not None and owner.observe_mode is ObserveMode.OBSERVE
+
+
+def _is_custom(kind: str) -> bool:
+    return kind.startswith(CUSTOM_PREFIX)

@@ -193,7 +193,10 @@ def patterns_of(scopes: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
 
 @frozen_record()
 class Counter:
-    """How many reservations one quota has counted in one window."""
+    """How many reservations one quota has counted in one window.
+
+    `begun_at_ms` is when it began at nothing: what was reserved earlier is not in it.
+    """
 
     tenant: str
     scope: str
@@ -203,6 +206,7 @@ class Counter:
     used: int
     limit: int
     policy_id: str
+    begun_at_ms: int
     expires_at_ms: int
     last_incremented_at_ms: int
 

@@ -8,6 +8,10 @@ on, it succeeds, and one outcome says everything that changes.
 from dataclasses import replace
 
 from runcycles.errors import ErrorCode
+from runcycles.ledger import terms
+from runcycles.ledger.action_refusals import rate_limited
+from runcycles.ledger.authority import Standing, commit_rate
+from runcycles.ledger.counting import given_back
 from runcycles.ledger.lifecycle import Step, after
 from runcycles.ledger.overage import charge
 from runcycles.ledger.refusals import (
@@ -21,15 +25,11 @@ from runcycles.ledger.refusals import (
     unit_mismatch,
 )
 from runcycles.ledger.state import (
-    DEFAULT_MAX_EXTENSIONS,
-    DEFAULT_MAX_TTL_MS,
-    DEFAULT_TTL_MS,
     Account,
     Need,
     Outcome,
     Reservation,
     Snapshot,
-    Tenant,
     account_key,
     account_keys,
 )
@@ -54,21 +54,23 @@ from runcycles.types import (
     Amount,
     Balance,
     OveragePolicy,
+    QuotaWindow,
     ReservationStatus,
     SignedAmount,
     Subject,
     Unit,
+    Verdict,
 )
 
 UNIT_ORDER = tuple(Unit)
 
 
 def reserve(
-    snapshot: Snapshot, request: Reserve, *, tenant: str, reservation_id: str
+    snapshot: Snapshot, request: Reserve, standing: Standing, *, tenant: str, reservation_id: str
 ) -> Outcome[Allowed] | Refused | Need:
     """Hold the estimate in every budgeted scope of the lineage, or in none."""
     owner = snapshot.tenant(tenant)
-    if refusal := tenant_refusal(owner, starts_something=True):
+    if refusal := tenant_refusal(owner, starts_something=True) or standing.refusal:
         return refusal
     scopes = lineage(request.subject)
     accounts = _budgeted(snapshot, tenant, scopes, request.estimate.unit)
@@ -78,8 +80,11 @@ def reserve(
         return refusal
 
     # From here on it succeeds.
-    ttl_ms = _lease_ms(owner, request.ttl_ms)
+    now_ms, policy = snapshot.now_ms, standing.policy
+    ttl_ms = terms.lease_ms(request.ttl_ms, policy, owner)
+    grace_ms = DEFAULT_GRACE_MS if request.grace_period_ms is None else request.grace_period_ms
     held = tuple(account.moved(reserved=request.estimate.amount) for account in accounts)
+    counters = standing.counters(now_ms)
     reservation = Reservation(
         reservation_id=reservation_id,
         tenant=tenant,
@@ -89,30 +94,34 @@ def reserve(
         estimate=request.estimate,
         affected_scopes=scopes,
         budgeted_scopes=tuple(account.scope for account in accounts),
-        overage_policy=_overage_policy(request.overage_policy, accounts, owner),
+        overage_policy=terms.overage_policy(request.overage_policy, policy, accounts, owner),
         idempotency_key=request.idempotency_key,
-        created_at_ms=snapshot.now_ms,
-        expires_at_ms=snapshot.now_ms + ttl_ms,
-        grace_ms=DEFAULT_GRACE_MS if request.grace_period_ms is None else request.grace_period_ms,
-        max_extensions=DEFAULT_MAX_EXTENSIONS if owner is None else owner.max_extensions,
+        created_at_ms=now_ms,
+        expires_at_ms=now_ms + ttl_ms,
+        grace_ms=grace_ms,
+        max_extensions=terms.max_extensions(policy, owner),
         metadata=request.metadata,
+        counted=tuple(each.key for each in counters if each.window is QuotaWindow.PER_RUN),
     )
+    caps = terms.caps(policy, accounts)
     reply = Allowed(
+        decision=Verdict.ALLOW if caps is None else Verdict.ALLOW_WITH_CAPS,
         affected_scopes=scopes,
         reservation_id=reservation_id,
         expires_at_ms=reservation.expires_at_ms,
         remaining_ttl_ms=ttl_ms,
         scope_path=scopes[-1],
         reserved=request.estimate,
+        caps=caps,
     )
-    return Outcome(reply, (*held, reservation), shown=held)
+    return Outcome(reply, (*held, *counters, reservation), shown=held)
 
 
 def dry_run(
-    snapshot: Snapshot, request: Reserve, *, tenant: str
+    snapshot: Snapshot, request: Reserve, standing: Standing, *, tenant: str
 ) -> Outcome[Allowed | Denied] | Refused | Need:
     """The answer `reserve` would give now, holding nothing."""
-    outcome = reserve(snapshot, request, tenant=tenant, reservation_id="")
+    outcome = reserve(snapshot, request, standing, tenant=tenant, reservation_id="")
     if isinstance(outcome, Refused):
         return _as_denial(outcome, request.subject)
     if isinstance(outcome, Need):
@@ -130,7 +139,7 @@ def dry_run(
 
 
 def decide(
-    snapshot: Snapshot, request: Decide, *, tenant: str
+    snapshot: Snapshot, request: Decide, standing: Standing, *, tenant: str
 ) -> Outcome[Allowed | Denied] | Refused | Need:
     """The decision alone: would `reserve` allow this now?"""
     question = Reserve(
@@ -139,7 +148,7 @@ def decide(
         action=request.action,
         estimate=request.estimate,
     )
-    outcome = dry_run(snapshot, question, tenant=tenant)
+    outcome = dry_run(snapshot, question, standing, tenant=tenant)
     if isinstance(outcome, Refused | Need) or isinstance(outcome.reply, Denied):
         return outcome
     answer = outcome.reply
@@ -150,7 +159,7 @@ def decide(
 
 def commit(
     snapshot: Snapshot, request: CommitBody, reservation: Reservation
-) -> Outcome[Committed] | Refused:
+) -> Outcome[Committed] | Refused | Need:
     """Settle a reservation with what was really used; the rest goes back."""
     if refusal := _cannot(Step.COMMIT, snapshot, reservation):
         return refusal
@@ -165,6 +174,11 @@ def commit(
         )
     if snapshot.now_ms > reservation.settles_until_ms:
         return expired(reservation)
+    rate = commit_rate(snapshot, reservation)
+    if isinstance(rate, Need):
+        return rate
+    if rate is not None and rate.headroom <= 0:
+        return rate_limited(rate, snapshot.now_ms)
     actual = request.actual.amount
     if actual > estimate.amount and reservation.overage_policy is OveragePolicy.REJECT:
         return overage_rejected(reservation, actual)
@@ -191,7 +205,8 @@ def commit(
         charged=Amount(unit=estimate.unit, amount=charged.charged),
         released=Amount(unit=estimate.unit, amount=freed) if freed > 0 else None,
     )
-    return Outcome(reply, (*charged.accounts, settled), shown=charged.accounts)
+    counters = () if rate is None else (rate.one_more(snapshot.now_ms),)
+    return Outcome(reply, (*charged.accounts, *counters, settled), shown=charged.accounts)
 
 
 def release(
@@ -204,7 +219,7 @@ def release(
         return expired(reservation)
 
     # From here on it succeeds.
-    freed = _freed(snapshot, reservation)
+    freed, counters = _freed(snapshot, reservation), given_back(snapshot, reservation)
     settled = replace(
         reservation,
         status=ReservationStatus.RELEASED,
@@ -212,7 +227,7 @@ def release(
         release_reason=request.reason,
     )
     reply = Released(released=reservation.estimate)
-    return Outcome(reply, (*freed, settled), shown=freed)
+    return Outcome(reply, (*freed, *counters, settled), shown=freed)
 
 
 def extend(
@@ -241,26 +256,32 @@ def extend(
 
 def expire(snapshot: Snapshot, reservation: Reservation) -> Outcome[bool] | Need:
     """Give back what an overdue reservation holds; False where it is not overdue (any more)."""
-    if missing := snapshot.missing(reservation.account_keys):
+    if missing := snapshot.missing((*reservation.account_keys, *reservation.counted)):
         return Need(missing)
     status = after(reservation.status, Step.EXPIRE)
     if status is None or snapshot.now_ms <= reservation.settles_until_ms:
         return Outcome(False)
-    return Outcome(True, (*_freed(snapshot, reservation), replace(reservation, status=status)))
+
+    # From here on it succeeds.
+    freed, counters = _freed(snapshot, reservation), given_back(snapshot, reservation)
+    return Outcome(True, (*freed, *counters, replace(reservation, status=status)))
 
 
 def record(
-    snapshot: Snapshot, request: Record, *, tenant: str, event_id: str
+    snapshot: Snapshot, request: Record, standing: Standing, *, tenant: str, event_id: str
 ) -> Outcome[Recorded] | Refused | Need:
-    """Book spend that had no reservation, in every budgeted scope or in none."""
+    """Book spend that had no reservation, in every budgeted scope or in none.
+
+    Of authority only a stop refuses it: what was done cannot be denied any more.
+    """
     owner = snapshot.tenant(tenant)
-    if refusal := tenant_refusal(owner):
+    if refusal := tenant_refusal(owner) or standing.refusal:
         return refusal
     scopes = lineage(request.subject)
     accounts = _budgeted(snapshot, tenant, scopes, request.actual.unit)
     if isinstance(accounts, Refused | Need):
         return accounts
-    policy = _overage_policy(request.overage_policy, accounts, owner)
+    policy = terms.overage_policy(request.overage_policy, standing.policy, accounts, owner)
     if refusal := budget_refusal(
         accounts, request.actual, is_event=True, must_fit=policy is OveragePolicy.REJECT
     ):
@@ -333,24 +354,3 @@ def _freed(snapshot: Snapshot, reservation: Reservation) -> tuple[Account, ...]:
     """The accounts without this reservation's hold. A budget that is gone is skipped."""
     accounts = snapshot.accounts(reservation.account_keys)
     return tuple(account.moved(reserved=-reservation.estimate.amount) for account in accounts)
-
-
-def _lease_ms(owner: Tenant | None, asked: int | None) -> int:
-    default, most = (
-        (DEFAULT_TTL_MS, DEFAULT_MAX_TTL_MS)
-        if owner is None
-        else (owner.default_ttl_ms, owner.max_ttl_ms)
-    )
-    return min(default if asked is None else asked, most)
-
-
-def _overage_policy(
-    asked: OveragePolicy | None, accounts: tuple[Account, ...], owner: Tenant | None
-) -> OveragePolicy:
-    """The request decides, else the deepest budget that says something, else the tenant."""
-    if asked is not None:
-        return asked
-    for account in reversed(accounts):
-        if account.budget.overage_policy is not None:
-            return account.budget.overage_policy
-    return OveragePolicy.ALLOW_IF_AVAILABLE if owner is None else owner.overage_policy

@@ -16,6 +16,17 @@ from runcycles.ledger.apply import Request, expiry, plan
 from runcycles.ledger.funding import FundOperation, fund
 from runcycles.ledger.idempotency import Answer, Answered, Replayed
 from runcycles.ledger.memory import DictStore
+from runcycles.ledger.policies import (
+    EVERYTHING,
+    STOPS_KEY,
+    Counter,
+    DeclaredKind,
+    Policy,
+    PolicyBook,
+    Stop,
+    Stops,
+    policies_key,
+)
 from runcycles.ledger.state import (
     Account,
     Budget,
@@ -29,7 +40,7 @@ from runcycles.ops import Balances, GetReservation, ListReservations, Op, Refuse
 from runcycles.testing.clock import FakeClock
 from runcycles.testing.reads import read
 from runcycles.transports import SENDING
-from runcycles.types import Amount, BudgetStatus, OveragePolicy, Unit
+from runcycles.types import Amount, BudgetStatus, OveragePolicy, RiskClass, Unit
 
 R = TypeVar("R")
 
@@ -181,6 +192,63 @@ class InMemoryAuthority:
             known = self._store.records.get(tenant_key(record.tenant_id), record)
             self._store.records[record.key] = replace(known, **fields)
 
+    def add_policy(
+        self,
+        scope_pattern: str,
+        *,
+        tenant: str | None = None,
+        policy_id: str | None = None,
+        **fields: Any,
+    ) -> Policy:
+        """Say what may be done below a scope: `add_policy("tenant:acme", quotas=(Quota(...),))`.
+
+        One that has this id is replaced. Further `fields` are those of a policy.
+        """
+        made_id = f"pol_{new_id()}" if policy_id is None else policy_id
+        given = {"name": made_id, "created_at_ms": self.clock.now_ms(), **fields}
+        policy = Policy(policy_id=made_id, scope_pattern=scope_pattern, **given)
+        owner = self.tenant if tenant is None else tenant
+        with self._lock:
+            book = self._store.records.get(policies_key(owner)) or PolicyBook(tenant=owner)
+            self._store.keep(book.keeping(policy))
+        return policy
+
+    def declare_kind(self, kind: str, risk_class: RiskClass, **fields: Any) -> None:
+        """Say what a `custom.*` kind can do; before that it is a bad request."""
+        with self._lock:
+            self._store.keep(DeclaredKind(kind=kind, risk_class=risk_class, **fields))
+
+    def stop(self, target: str = EVERYTHING, *, reason: str, stop_id: str | None = None) -> Stop:
+        """Let nothing new begin at a scope and below, or anywhere at all."""
+        stop = Stop(
+            stop_id=f"stop_{new_id()}" if stop_id is None else stop_id,
+            target=target,
+            reason=reason,
+            stopped_by="operator",
+            stopped_at_ms=self.clock.now_ms(),
+        )
+        with self._lock:
+            self._store.keep(self._stops().adding(stop))
+        return stop
+
+    def lift(self, stop_id: str) -> None:
+        """End a stop.
+
+        Raises:
+            LookupError: where there is none of this id.
+        """
+        with self._lock:
+            held = self._stops()
+            lifted = held.lifting(stop_id)
+            if lifted == held:
+                raise LookupError(f"there is no stop {stop_id}")
+            self._store.keep(lifted)
+
+    def counters(self) -> list[Counter]:
+        """What the quotas of all tenants have counted."""
+        with self._lock:
+            return list(self._store.of_kind(Counter))
+
     def sweep(self) -> int:
         """Expire everything overdue; how many reservations that was."""
         expired = 0
@@ -218,6 +286,9 @@ class InMemoryAuthority:
         """The records of all reservations of all tenants."""
         with self._lock:
             return list(self._store.of_kind(Reservation))
+
+    def _stops(self) -> Stops:
+        return self._store.records.get(STOPS_KEY) or Stops()
 
     def _find(self, scope: str, unit: Unit | None, tenant: str | None) -> Account:
         owner = self.tenant if tenant is None else tenant
@@ -266,7 +337,8 @@ def _error(op: Op[Any] | None, refused: Refused) -> CyclesProtocolError:
     sending = SENDING.get()
     trace_id = sending.trace_id if sending else new_id().replace("-", "")
     body = wire.encode_problem(problem, request_id=new_id(), trace_id=trace_id)
-    return wire.error_for(op, wire.decode_problem(problem.status, body))
+    waiting_ms = problem.retry_after_ms
+    return wire.error_for(op, wire.decode_problem(problem.status, body, retry_after_ms=waiting_ms))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from typing import Any, assert_never
 
 from runcycles.errors import CyclesProtocolError, DeniedError
+from runcycles.ledger.policies import Counter
 from runcycles.ledger.state import Account, Reservation
 from runcycles.ops import (
     Allowed,
@@ -14,6 +15,7 @@ from runcycles.ops import (
     Recorded,
     Released,
 )
+from runcycles.types import DenyDetail
 
 Facts = dict[str, Any]
 """A word that stands alone has the value True; False and None say that it does not hold."""
@@ -25,6 +27,8 @@ def facts_of(op: Any, reply: Decision | Committed | Released | Extended | Record
         case Allowed():
             return {
                 "allowed": True,
+                "with-caps": reply.caps is not None,
+                "max-tokens": reply.caps.max_tokens if reply.caps else None,
                 "held": reply.reserved.amount if reply.reserved else None,
                 "left": reply.remaining_ttl_ms,
                 "affected": len(reply.affected_scopes),
@@ -33,10 +37,10 @@ def facts_of(op: Any, reply: Decision | Committed | Released | Extended | Record
             }
         case Denied(detail=detail):
             return {
+                **_facts_of_detail(detail),
                 "denied": reply.reason_code,
-                "at": detail.blocked_by_scope if detail else None,
-                "remaining": detail.budget_remaining if detail else None,
                 "affected": len(reply.affected_scopes),
+                "retry": reply.retry_after_ms,
                 "http": 200,
             }
         case Committed():
@@ -64,11 +68,26 @@ def facts_of_error(error: CyclesProtocolError) -> Facts:
     """What a refusal says; only a question can be denied."""
     detail = error.problem.deny_detail
     return {
+        "at": error.details.get("scope"),
+        **_facts_of_detail(detail),
         "denied": error.reason_code if isinstance(error, DeniedError) else None,
         "refused": error.error_code,
-        "at": detail.blocked_by_scope if detail else error.details.get("scope"),
-        "remaining": detail.budget_remaining if detail else None,
+        "retry": error.retry_after_ms,
         "http": error.status,
+    }
+
+
+def _facts_of_detail(detail: DenyDetail | None) -> Facts:
+    """What a denial says about itself."""
+    if detail is None:
+        return {}
+    quota = detail.quota_violation
+    return {
+        "at": detail.blocked_by_scope,
+        "by": detail.blocked_by_policy,
+        "remaining": detail.budget_remaining,
+        "used": quota.used if quota else None,
+        "limit": quota.limit if quota else None,
     }
 
 
@@ -84,6 +103,11 @@ def facts_of_account(account: Account) -> Facts:
         "over-limit": account.blocked_by_overdraft,
         "state": account.status,
     }
+
+
+def facts_of_counter(counter: Counter) -> Facts:
+    """What a quota has counted."""
+    return {"used": counter.used, "limit": counter.limit, "by": counter.policy_id}
 
 
 def facts_of_reservation(reservation: Reservation) -> Facts:

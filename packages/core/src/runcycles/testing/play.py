@@ -27,7 +27,7 @@ one that was never given goes out as it stands, as an id.
 **What an operator does.** Nothing comes of these; `P` is an overage policy.
 
 ```
-tenant   acme     status S  ttl T  max-ttl T  max-extensions N  policy P
+tenant   acme     status S  ttl T  max-ttl T  max-extensions N  policy P  observe M
 budget   acme     allocated N  overdraft N  spent N  reserved N  debt N  over-limit
                   state S  policy P  as T
 set      acme     the same without a policy, for a budget that is there
@@ -35,18 +35,36 @@ freeze   acme     also unfreeze, close and remove;  as T
 advance  65s
 ```
 
-**What an agent asks**, and what may come of it. `left` is what remains of the lease, `affected`
-counts scopes and `budgets` those of them that have one.
+**What an operator says about actions.** `p1` and `s1` are the ids of a policy and of a stop; a
+policy that is said again is replaced. Scopes may be a pattern, `acme/agent:*` or, for all below,
+`acme/*`. Kinds have commas and no spaces between them, and so have quotas: so many in a `run`,
+`minute`, `hour`, `day` or `tenant-day`, of a kind or of a risk class.
 
 ```
-reserve  r1 acme 70   policy P  ttl T  grace T  key K  as T
+policy   p1 acme  denies payment.charge,payment.refund  allows llm.completion
+                  quotas message.email.send=3/run,high_risk=5/hour  rate N  commit-rate N
+                  priority N  overage P  ttl T  max-ttl T  max-extensions N  max-tokens N
+                  from T  until T  off  as T
+declare  custom.acme.launch high_risk
+stop     s1 acme  because WORD; of everything there is: stop s1 everything
+lift     s1
+```
+
+**What an agent asks**, and what may come of it. `left` is what remains of the lease, `affected`
+counts scopes and `budgets` those of them that have one. Without its `kind` an action is an
+`llm.completion`; `run` names its run, and `host`, `domain` and `resource` say what it touches.
+
+```
+reserve  r1 acme 70   policy P  ttl T  grace T  observe M  key K  as T
+                      kind K  run R  host H  domain D  resource R
                                          -> allowed  held N  left T  affected N  budgets N
-dry-run  acme 70      the same           -> allowed  held N  affected N  budgets N
-decide   acme 70      key K  as T        -> allowed  affected N
+                                            with-caps  max-tokens N  observed
+dry-run  acme 70      the same           -> allowed  held N  affected N  budgets N  with-caps
+decide   acme 70      the action, key K  -> allowed  affected N  with-caps
 commit   r1 25        key K  as T        -> charged N  released N
 release  r1           key K  as T        -> released N
 extend   r1 30s       key K  as T        -> extended  left T
-event    acme 10      policy P key K as T
+event    acme 10      policy P kind K key K as T
                                          -> applied  charged N  capped
 ```
 
@@ -58,35 +76,40 @@ sweep                                    -> expired N
 balance  acme         as T               -> allocated N  reserved N  spent N  debt N  remaining N
                                             overdraft N  over-limit  state S, or none
 reservation r1                           -> state S  held N  charged N  policy P, or none
+counter  acme KIND hour 2027-01-15T08    -> used N  limit N  by p1, or none
 ```
 
 Instead there may come `denied REASON` (of a question), or `refused CODE` (of anything), with
-`at SCOPE`, `remaining N` and `http STATUS`. An answer that was remembered is `replayed`, and must
-be called so; a charge that was `capped` and a budget that is `over-limit` must be as well.
+`at SCOPE`, `by POLICY`, `used N limit N` (of a quota), `remaining N`, `retry T` and `http STATUS`.
+An answer that was remembered is `replayed`, and must be called so; a charge that was `capped`, a
+budget that is `over-limit`, a permission `with-caps` and what was only `observed` must be as well.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Any, Final, cast
 
 from runcycles.errors import CyclesProtocolError
 from runcycles.ledger.idempotency import Replayed
+from runcycles.ledger.policies import RateLimits, TtlOverride, counter_key
 from runcycles.ops import Commit, Decide, Extend, Op, Record, Release, Reserve
+from runcycles.scopes import segments
 from runcycles.testing.authority import InMemoryAuthority, received
 from runcycles.testing.facts import (
     Facts,
     facts_of,
     facts_of_account,
+    facts_of_counter,
     facts_of_error,
     facts_of_reservation,
 )
 from runcycles.testing.scenario import Line, ScenarioError, read_scenario, scope_of
-from runcycles.types import Action, Amount, BudgetStatus, Unit
+from runcycles.types import Action, Amount, BudgetStatus, Caps, PolicyKeys, RiskClass, Unit
 
-MUST_BE_SAID: Final = ("replayed", "capped", "over-limit")
+MUST_BE_SAID: Final = ("replayed", "capped", "over-limit", "observed", "with-caps")
 """Facts that change what a line means, so that no line can pass over them."""
 
-_ACTION: Final = Action(kind="llm.completion", name="gpt-4o")
 _STATES: Final = {
     "freeze": BudgetStatus.FROZEN,
     "unfreeze": BudgetStatus.ACTIVE,
@@ -100,6 +123,7 @@ _FIELDS: Final = {
     "ttl": "default_ttl_ms",
     "max-ttl": "max_ttl_ms",
     "max-extensions": "max_extensions",
+    "observe": "observe_mode",
 }
 """What the words of a scenario are called in the records."""
 
@@ -167,6 +191,11 @@ class _Stage:
             case "tenant":
                 self.authority.set_tenant(given["name"], **_fields(given, "name"))
                 return {}
+            case "policy" | "declare" | "stop" | "lift":
+                self._rule(line.verb, given)
+                return {}
+            case "counter":
+                return self._counter(given)
             case _:
                 try:
                     return self._operate(line.verb, given)
@@ -202,14 +231,47 @@ class _Stage:
                 authority.edit_budget(scope, unit, tenant=tenant, status=_STATES[verb])
         return {}
 
+    # ── what operators say about actions ─────────────────────────────────────────────────────
+
+    def _rule(self, verb: str, given: Mapping[str, Any]) -> None:
+        authority = self.authority
+        match verb:
+            case "policy":
+                tenant = given.get("as") or segments(given["pattern"]).get("tenant")
+                authority.add_policy(
+                    given["pattern"],
+                    tenant=tenant,
+                    policy_id=given["label"],
+                    **_policy_fields(given, authority.clock.now_ms()),
+                )
+            case "declare":
+                authority.declare_kind(given["kind"], given["risk"])
+            case "stop":
+                reason = given.get("because", "the scenario says so")
+                authority.stop(given["target"], reason=reason, stop_id=given["label"])
+            case _:
+                authority.lift(given["label"])
+
+    def _counter(self, given: Mapping[str, Any]) -> Facts:
+        counted = given["counted"]
+        if counted in tuple(RiskClass):
+            counted = f"__risk__:{counted}"
+        scope = scope_of(given["subject"])
+        key = counter_key(self._caller(given), scope, counted, given["window"], given["bucket"])
+        found = [each for each in self.authority.counters() if each.key == key]
+        return facts_of_counter(found[0]) if found else {"none": True}
+
     # ── what agents ask ──────────────────────────────────────────────────────────────────────
 
     def _ask(self, verb: str, given: Mapping[str, Any]) -> Facts:
         asked: dict[str, Any] = {
             "idempotency_key": self._key(given),
             "subject": given["subject"],
-            "action": _ACTION,
+            "action": _action(given),
         }
+        if "run" in given:
+            dimensions = {"run_id": given["run"]}
+            asked["subject"] = replace(given["subject"], dimensions=dimensions)
         if verb == "event":
             record = Record(**asked, actual=_amount(given), overage_policy=given.get("policy"))
             return self._send(record, self._caller(given))
@@ -222,6 +284,7 @@ class _Stage:
             grace_period_ms=given.get("grace"),
             overage_policy=given.get("policy"),
             dry_run=verb == "dry-run" or None,
+            observe_mode=given.get("observe"),
         )
         return self._send(reserve, self._caller(given), label=given.get("label"))
 
@@ -253,11 +316,15 @@ class _Stage:
             reply: Any = received(cast("Op[Any]", op), answer)
         except CyclesProtocolError as error:
             return facts_of_error(error)
-        if label is not None:
-            known = self._ids.setdefault(label, reply.reservation_id)
-            if known != reply.reservation_id:
-                raise ScenarioError(f"{label} stands for another reservation already")
-        return {"replayed": isinstance(answer, Replayed)} | facts_of(op, reply)
+        facts = {"replayed": isinstance(answer, Replayed)} | facts_of(op, reply)
+        if label is None:
+            return facts
+        if getattr(reply, "reservation_id", None) is None:
+            return facts | {"observed": True}
+        known = self._ids.setdefault(label, reply.reservation_id)
+        if known != reply.reservation_id:
+            raise ScenarioError(f"{label} stands for another reservation already")
+        return facts
 
     def _key(self, given: Mapping[str, Any]) -> str:
         found: str | None = given.get("key")
@@ -273,6 +340,40 @@ class _Stage:
 
 def _amount(given: Mapping[str, Any]) -> Amount:
     return Amount(unit=given.get("unit", Unit.TOKENS), amount=given["amount"])
+
+
+def _action(given: Mapping[str, Any]) -> Action:
+    keys = {"host": "host", "domain": "recipient_domain", "resource": "resource_type"}
+    said = {keys[word]: given[word] for word in keys if word in given}
+    return Action(
+        kind=given.get("kind", "llm.completion"),
+        name="gpt-4o",
+        policy_keys=PolicyKeys(**said) if said else None,
+    )
+
+
+def _policy_fields(given: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    """The options of a policy under the names that its record gives them."""
+    return {
+        "denied_action_kinds": given.get("denies", ()),
+        "allowed_action_kinds": given.get("allows", ()),
+        "quotas": given.get("quotas", ()),
+        "priority": given.get("priority", 0),
+        "overage_policy": given.get("overage"),
+        "caps": Caps(max_tokens=given["max-tokens"]) if "max-tokens" in given else None,
+        "rate_limits": RateLimits(
+            max_reservations_per_minute=given.get("rate"),
+            max_commits_per_minute=given.get("commit-rate"),
+        ),
+        "ttl_override": TtlOverride(
+            default_ttl_ms=given.get("ttl"),
+            max_ttl_ms=given.get("max-ttl"),
+            max_extensions=given.get("max-extensions"),
+        ),
+        "effective_from_ms": now_ms + given["from"] if "from" in given else None,
+        "effective_until_ms": now_ms + given["until"] if "until" in given else None,
+        "is_active": "off" not in given,
+    }
 
 
 def _fields(given: Mapping[str, Any], *without: str) -> dict[str, Any]:

@@ -10,10 +10,27 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from runcycles.errors import ErrorCode, ReasonCode
+from runcycles.ledger.policies import EVERYTHING, Quota
 from runcycles.scopes import LEVELS, lineage
-from runcycles.types import BudgetStatus, OveragePolicy, ReservationStatus, Subject, Unit
+from runcycles.types import (
+    BudgetStatus,
+    ObserveMode,
+    OveragePolicy,
+    QuotaWindow,
+    ReservationStatus,
+    RiskClass,
+    Subject,
+    Unit,
+)
 
 ARROW: Final = "->"
+_WINDOWS: Final = {
+    "run": QuotaWindow.PER_RUN,
+    "minute": QuotaWindow.PER_MINUTE,
+    "hour": QuotaWindow.PER_HOUR,
+    "day": QuotaWindow.PER_DAY,
+    "tenant-day": QuotaWindow.PER_TENANT_PER_DAY,
+}
 _MS: Final = {"": 1, "ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -86,6 +103,39 @@ def _scope(word: str) -> str:
     return scope_of(_subject(word))
 
 
+def _pattern(word: str) -> str:
+    """Scopes by a pattern: a scope, `acme/agent:*`, or `acme/*` for all below it."""
+    return f"{_scope(word[:-2])}/*" if word.endswith("/*") else _scope(word)
+
+
+def _target(word: str) -> str:
+    return EVERYTHING if word == "everything" else _scope(word)
+
+
+def _kinds(word: str) -> tuple[str, ...]:
+    return tuple(word.split(","))
+
+
+def _window(word: str) -> QuotaWindow:
+    if word not in _WINDOWS:
+        raise ValueError(f"write one of {', '.join(_WINDOWS)}")
+    return _WINDOWS[word]
+
+
+def _quotas(word: str) -> tuple[Quota, ...]:
+    """`message.email.send=3/run,high_risk=5/hour`: kinds or risk classes, how often, how long."""
+    return tuple(_quota(part) for part in word.split(","))
+
+
+def _quota(word: str) -> Quota:
+    counted, _, limit = word.partition("=")
+    calls, _, window = limit.partition("/")
+    what: dict[str, Any] = {"action_kind": counted}
+    if counted in tuple(RiskClass):
+        what = {"risk_class": RiskClass(counted)}
+    return Quota(max_calls=_number(calls), window=_window(window), **what)
+
+
 def _state(word: str) -> BudgetStatus | ReservationStatus:
     return BudgetStatus(word) if word in tuple(BudgetStatus) else ReservationStatus(word)
 
@@ -95,17 +145,27 @@ _FLAG: Final = None
 _UNITS: Final = tuple(Unit)
 
 _AFTER: Final[dict[str, Callable[[str], Any] | None]] = {
-    **dict.fromkeys(["name", "label", "key", "as", "status"], str),
+    **dict.fromkeys(["name", "label", "key", "as", "status", "because", "by"], str),
+    **dict.fromkeys(["kind", "run", "host", "domain", "resource", "counted", "bucket"], str),
     **dict.fromkeys(["amount", "allocated", "spent", "reserved", "debt", "overdraft"], _number),
     **dict.fromkeys(["remaining", "charged", "released", "held"], _number),
     **dict.fromkeys(["affected", "budgets", "expired", "http", "max-extensions"], _number),
-    **dict.fromkeys(["time", "ttl", "max-ttl", "grace", "left"], _time),
+    **dict.fromkeys(["priority", "rate", "commit-rate", "max-tokens", "used", "limit"], _number),
+    **dict.fromkeys(["time", "ttl", "max-ttl", "grace", "left", "retry"], _time),
+    **dict.fromkeys(["from", "until"], _time),
     **dict.fromkeys(["over-limit", "allowed", "replayed", "extended", "applied"], _FLAG),
-    **dict.fromkeys(["capped", "funded", "none"], _FLAG),
+    **dict.fromkeys(["capped", "funded", "none", "off", "observed", "with-caps"], _FLAG),
+    **dict.fromkeys(["denies", "allows"], _kinds),
+    **dict.fromkeys(["policy", "overage"], OveragePolicy),
     "subject": _subject,
     "at": _scope,
+    "pattern": _pattern,
+    "target": _target,
+    "risk": RiskClass,
+    "window": _window,
+    "quotas": _quotas,
+    "observe": ObserveMode,
     "state": _state,
-    "policy": OveragePolicy,
     "denied": ReasonCode,
     "refused": ErrorCode,
 }
@@ -121,12 +181,13 @@ class _Form:
 
 
 _COUNTERS: Final = "allocated reserved spent debt overdraft over-limit"
-_REFUSAL: Final = "refused at http remaining"
-_DENIAL: Final = f"denied {_REFUSAL} affected replayed"
-_ALLOWED: Final = "allowed held affected budgets"
+_REFUSAL: Final = "refused at http remaining by retry"
+_DENIAL: Final = f"denied {_REFUSAL} affected replayed used limit"
+_ALLOWED: Final = "allowed held affected budgets with-caps max-tokens"
+_ACTION: Final = "kind run host domain resource"
 
 _FORMS: Final = {
-    "tenant": _Form("name", "status ttl max-ttl max-extensions policy"),
+    "tenant": _Form("name", "status ttl max-ttl max-extensions policy observe"),
     "budget": _Form("subject", f"{_COUNTERS} state policy as"),
     "set": _Form("subject", f"{_COUNTERS} state as"),
     "remove": _Form("subject", "as"),
@@ -134,20 +195,33 @@ _FORMS: Final = {
     "unfreeze": _Form("subject", "as"),
     "close": _Form("subject", "as"),
     "fund": _Form("subject amount", "as", f"funded {_REFUSAL}"),
+    "policy": _Form(
+        "label pattern",
+        "denies allows quotas rate commit-rate priority overage ttl max-ttl max-extensions "
+        "max-tokens from until off as",
+    ),
+    "declare": _Form("kind risk"),
+    "stop": _Form("label target", "because"),
+    "lift": _Form("label"),
     "advance": _Form("time"),
     "sweep": _Form("", "", "expired"),
     "reserve": _Form(
-        "label subject amount", "policy ttl grace key as", f"{_ALLOWED} left {_DENIAL}"
+        "label subject amount",
+        f"policy ttl grace observe {_ACTION} key as",
+        f"{_ALLOWED} left observed {_DENIAL}",
     ),
-    "dry-run": _Form("subject amount", "policy ttl grace key as", f"{_ALLOWED} {_DENIAL}"),
-    "decide": _Form("subject amount", "key as", f"{_ALLOWED} {_DENIAL}"),
+    "dry-run": _Form(
+        "subject amount", f"policy ttl grace {_ACTION} key as", f"{_ALLOWED} {_DENIAL}"
+    ),
+    "decide": _Form("subject amount", f"{_ACTION} key as", f"{_ALLOWED} {_DENIAL}"),
     "event": _Form(
-        "subject amount", "policy key as", f"applied charged capped replayed {_REFUSAL}"
+        "subject amount", "policy kind key as", f"applied charged capped replayed {_REFUSAL}"
     ),
     "commit": _Form("label amount", "key as", f"charged released replayed {_REFUSAL}"),
     "release": _Form("label", "key as", f"released replayed {_REFUSAL}"),
     "extend": _Form("label time", "key as", f"extended left replayed {_REFUSAL}"),
     "balance": _Form("subject", "as", f"{_COUNTERS} remaining state none"),
+    "counter": _Form("subject counted window bucket", "as", "used limit by none"),
     "reservation": _Form("label", "", "state held charged policy none"),
 }
 _MAY_BE_SILENT: Final = ("sweep",)

@@ -10,7 +10,8 @@ from functools import lru_cache
 from json.encoder import encode_basestring as quoted
 from typing import Any, NamedTuple
 
-from runcycles.ledger.authority import Considered, Standing
+from runcycles.ledger.authority import Standing
+from runcycles.ledger.counting import Considered
 from runcycles.ledger.policies import Match, Stop
 from runcycles.ledger.state import Account, Snapshot, account_keys
 from runcycles.ops import Allowed, Decide, Denied, Refused, Reserve

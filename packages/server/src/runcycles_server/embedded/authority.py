@@ -159,7 +159,8 @@ class EmbeddedAuthority:
         except CyclesProtocolError as error:
             request_id, trace_id = _ids()
             body = wire.encode_problem(error.problem, request_id=request_id, trace_id=trace_id)
-            raise wire.error_for(op, wire.decode_problem(error.status, body)) from None
+            problem = wire.decode_problem(error.status, body, retry_after_ms=error.retry_after_ms)
+            raise wire.error_for(op, problem) from None
         except StoreError as error:
             request_id, trace_id = _ids()
             problem = Problem(

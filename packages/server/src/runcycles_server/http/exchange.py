@@ -184,7 +184,10 @@ class Exchange:
         self.error_code = problem.error_code
         self.reason = problem.reason_code
         body = wire.encode_problem(problem, request_id=self.request_id, trace_id=self.trace_id)
-        await self.answer(Answer(problem.status, body, tuple(headers)))
+        waiting: tuple[Header, ...] = ()
+        if problem.retry_after_ms is not None:
+            waiting = ((b"retry-after", b"%d" % -(-problem.retry_after_ms // 1_000)),)
+        await self.answer(Answer(problem.status, body, (*waiting, *headers)))
 
     def decided(self, reply: Any) -> None:
         """Keep what the access log says about the answer; None is a remembered one."""

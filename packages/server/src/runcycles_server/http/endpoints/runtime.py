@@ -136,6 +136,10 @@ ROWS: Final[tuple[Endpoint, ...]] = (
         Permission.RESERVATIONS_CREATE,
         *_OF_A_BUDGET,
         ErrorCode.DEBT_OUTSTANDING,
+        ErrorCode.ACTION_KIND_DENIED,
+        ErrorCode.ACTION_KIND_NOT_ALLOWED,
+        ErrorCode.ACTION_QUOTA_EXCEEDED,
+        ErrorCode.LIMIT_EXCEEDED,
     ),
     _runtime(
         Commit,
@@ -146,6 +150,7 @@ ROWS: Final[tuple[Endpoint, ...]] = (
         ErrorCode.UNIT_MISMATCH,
         ErrorCode.BUDGET_EXCEEDED,
         ErrorCode.OVERDRAFT_LIMIT_EXCEEDED,
+        ErrorCode.LIMIT_EXCEEDED,
     ),
     _runtime(
         Release,

@@ -30,6 +30,7 @@ CREATE TABLE counters (
     used                   INTEGER NOT NULL,
     max_calls              INTEGER NOT NULL, -- the limit when it was last counted
     policy_id              TEXT    NOT NULL,
+    begun_at_ms            INTEGER NOT NULL, -- what was reserved earlier is not in it
     expires_at_ms          INTEGER NOT NULL,
     last_incremented_at_ms INTEGER NOT NULL,
     UNIQUE (tenant, scope, counted, quota_window, bucket)

@@ -191,7 +191,7 @@ COUNTERS: Final = Codec(
     table="counters",
     columns=(
         *("tenant", "scope", "counted", "quota_window", "bucket", "used", "max_calls"),
-        *("policy_id", "expires_at_ms", "last_incremented_at_ms"),
+        *("policy_id", "begun_at_ms", "expires_at_ms", "last_incremented_at_ms"),
     ),
     key_length=5,
     to_row=operator_rows.counter_row,

@@ -98,6 +98,7 @@ def counter_row(record: Counter) -> Row:
         record.used,
         record.limit,
         record.policy_id,
+        record.begun_at_ms,
         record.expires_at_ms,
         record.last_incremented_at_ms,
     )
@@ -114,8 +115,9 @@ def counter_of(row: Row) -> Counter:
         used=row[5],
         limit=row[6],
         policy_id=row[7],
-        expires_at_ms=row[8],
-        last_incremented_at_ms=row[9],
+        begun_at_ms=row[8],
+        expires_at_ms=row[9],
+        last_incremented_at_ms=row[10],
     )
 
 

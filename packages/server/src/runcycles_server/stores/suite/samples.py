@@ -266,6 +266,7 @@ def a_counter(**fields: Any) -> Counter:
         used=1,
         limit=10,
         policy_id="pol_full",
+        begun_at_ms=NOON_MS - 5,
         expires_at_ms=NOON_MS + 3_660_000,
         last_incremented_at_ms=NOON_MS,
     )
