@@ -59,6 +59,12 @@ def test_the_order_of_dimensions_makes_no_difference() -> None:
     assert with_fields(subject=one) == with_fields(subject=other)
 
 
+@given(texts=st.dictionaries(st.text(), st.text(), min_size=2))
+def test_the_order_of_texts_makes_no_difference_whatever_they_say(texts: dict[str, str]) -> None:
+    backwards = dict(sorted(texts.items(), reverse=True))
+    assert with_fields(metadata=backwards) == with_fields(metadata=dict(sorted(texts.items())))
+
+
 def test_the_order_of_custom_metrics_makes_no_difference() -> None:
     commits = [
         Commit(

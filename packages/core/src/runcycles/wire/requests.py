@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -143,7 +143,7 @@ def read_op(op: O) -> tuple[O, bytes]:
     if body_type is None or said is None:
         raise TypeError(f"{type(op).__name__} has no body")
     parsed = _validated(body_type, said)
-    if _has_free_maps(parsed):
+    if _free_maps(parsed) and not _says_each_thing_once(said, parsed, to_json(body_type, parsed)):
         _look_closer(said)
     read = _checked(type(op), parsed, getattr(op, "reservation_id", ""))
     return read, _digest(read, said)
@@ -227,8 +227,9 @@ def _digest(op: Op[Any], said: bytes) -> bytes:
         grace = None if op.grace_period_ms == DEFAULT_GRACE_MS else op.grace_period_ms
         op = replace(op, dry_run=op.dry_run or None, grace_period_ms=grace)
         said = encode_body(op) or b""
-    if _has_free_maps(op):
-        said = json.dumps(_canonical(json.loads(said)), sort_keys=True).encode()
+    if not _are_plain(_free_maps(op)):
+        canonical = _canonical(json.loads(said))
+        said = json.dumps(canonical, ensure_ascii=False, separators=(",", ":")).encode()
     return hashlib.sha256(said).digest()
 
 
@@ -249,10 +250,10 @@ def _says_each_thing_once(body: bytes, parsed: Any, said: bytes) -> bool:
     """Whether it is plain, without looking closer, that no key stands twice.
 
     What we would say of the parsed body holds each key and text once. A body without escapes that
-    has as many quotes has no other. Free objects are looked at closer: they may hold numbers that
-    are none.
+    has as many quotes has no other. Free objects that are not plain are looked at closer: they may
+    hold numbers that are none.
     """
-    if b"\\" in body or _has_free_maps(parsed):
+    if b"\\" in body or not _are_plain(_free_maps(parsed)):
         return False
     return body.count(b'"') == said.count(b'"')
 
@@ -328,25 +329,41 @@ def _check_not_blank(value: str, field: str) -> None:
         raise invalid(field, "must not be blank")
 
 
-def _has_free_maps(op: Any) -> bool:
-    """Whether an op carries objects whose key order the types do not fix."""
+def _free_maps(op: Any) -> list[Mapping[str, Any]]:
+    """The objects in a body whose keys the types do not fix, as far as it has them."""
     subject = getattr(op, "subject", None)
-    return bool(
-        getattr(op, "metadata", None)
-        or (subject is not None and subject.dimensions)
-        or (subject is not None and op.action.policy_keys and op.action.policy_keys.custom)
-        or getattr(getattr(op, "metrics", None), "custom", None)
+    keys = None if subject is None else op.action.policy_keys
+    found = (
+        getattr(op, "metadata", None),
+        None if subject is None else subject.dimensions,
+        None if keys is None else keys.custom,
+        getattr(getattr(op, "metrics", None), "custom", None),
+    )
+    return [each for each in found if each]
+
+
+def _are_plain(maps: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether each has only one spelling: texts, under keys in order."""
+    return all(
+        all(type(value) is str for value in each.values()) and list(each) == sorted(each)
+        for each in maps
     )
 
 
-def _canonical(value: Any) -> Any:
-    """JSON values with one spelling each: 1.0 is 1 (RFC 8785), key order comes with the dump."""
+FREE: Final = ("metadata", "dimensions", "custom")
+
+
+def _canonical(value: Any, *, is_free: bool = False) -> Any:
+    """JSON values with one spelling each: 1.0 is 1 (RFC 8785), free keys are in order."""
     match value:
         case float() if value.is_integer():
             return int(value)
         case dict():
-            return {key: _canonical(item) for key, item in value.items()}
+            names = sorted(value) if is_free else value
+            return {
+                name: _canonical(value[name], is_free=is_free or name in FREE) for name in names
+            }
         case list():
-            return [_canonical(item) for item in value]
+            return [_canonical(item, is_free=is_free) for item in value]
         case _:
             return value
