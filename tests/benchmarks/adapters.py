@@ -14,9 +14,8 @@ import httpx
 
 from runcycles import CyclesClient, CyclesConfig
 from runcycles.calls import CallGuards
-from runcycles.testing.model_server import ModelServer, Replies
 from tests.benchmarks.frameworks import FRAMEWORKS, KINDS
-from tests.benchmarks.stand import TENANT, Target, authority
+from tests.benchmarks.stand import TENANT, Target, authority, model
 
 CALLS = 150
 WARM_UP = 15
@@ -64,9 +63,9 @@ def _added(name: str, config: CyclesConfig, server: Target | None = None) -> dic
     times: Times = {}
     with (
         CyclesClient(config) as client,
-        ModelServer(Replies(["done"], then="repeat")) as model,
-        FRAMEWORKS[name](model.url("bench"), CallGuards(client)) as guarded,
-        FRAMEWORKS[name](model.url("bench"), None) as bare,
+        model() as served,
+        FRAMEWORKS[name](served.base_url, CallGuards(client)) as guarded,
+        FRAMEWORKS[name](served.base_url, None) as bare,
         _two_posts(server) as posts,
     ):
         turns = {f"{kind} guarded": guarded[kind] for kind in KINDS}

@@ -1,6 +1,6 @@
 """The yardstick: one Starlette route that parses, validates and answers, and does nothing else.
 
-Run as `python -m tests.benchmarks.echo`; prints its port and serves until its stdin closes.
+Run as `python -m tests.benchmarks.echo`; prints its URL and serves until its stdin closes.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ async def serve() -> None:
         app, loop="uvloop", http="httptools", access_log=False, log_level="warning", lifespan="off"
     )
     server = uvicorn.Server(config)
-    print(listener.getsockname()[1], flush=True)
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     serving = asyncio.create_task(server.serve([listener]))
     await asyncio.to_thread(sys.stdin.read)
     server.should_exit = True

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -34,11 +34,21 @@ class Load:
     p99: float
 
 
+def echo() -> AbstractContextManager[Target]:
+    """The yardstick."""
+    return _running("echo")
+
+
+def model() -> AbstractContextManager[Target]:
+    """A model to call."""
+    return _running("model")
+
+
 @contextmanager
-def echo() -> Iterator[Target]:
-    """The yardstick, in a process of its own."""
+def _running(name: str) -> Iterator[Target]:
+    """A module of ours in a process of its own, which says where it serves."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.echo"],
+        [sys.executable, "-m", f"tests.benchmarks.{name}"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -46,7 +56,7 @@ def echo() -> Iterator[Target]:
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        yield Target("echo", f"http://127.0.0.1:{process.stdout.readline().strip()}")
+        yield Target(name, process.stdout.readline().strip())
     finally:
         process.stdin.close()
         process.wait(timeout=30)
