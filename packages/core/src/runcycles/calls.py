@@ -172,7 +172,7 @@ class CallGuards:
             )
         runs_unasked(on_authority_down)
         self._connection = client.connection
-        self._subject = subject
+        self._subject = subject or Subject()
         self._prices = prices or PriceBook()
         self._unit = Unit(unit)  # people write it as text, too
         self._max_tokens = max_tokens
@@ -267,7 +267,7 @@ class CallGuards:
         toolset: str | None,
         caller: _Caller,
     ) -> G:
-        given = self._subject or Subject()
+        given = self._subject
         subject = Subject(
             tenant=given.tenant,
             workspace=given.workspace,

@@ -7,6 +7,7 @@ the same heartbeat, so it does not matter which kind of client a program was giv
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from operator import attrgetter
 from threading import RLock
 from typing import Final, cast
 
@@ -22,6 +23,7 @@ from runcycles.types import Subject
 
 AUTHORITIES: Final = "runcycles.authorities"
 """The entry-point group of authorities that run in the caller's process."""
+_levels_of: Final = attrgetter(*LEVELS)
 LOCAL_TIMEOUT: Final = 1.0
 """Seconds that a question to an authority in this process is given by the heartbeat."""
 
@@ -83,20 +85,24 @@ class Connection:
             ConfigurationError: where that is nobody.
         """
         subject = self._subject
-        if given is not None:
-            missing = {
-                level: default
-                for level in LEVELS
-                if not getattr(given, level) and (default := getattr(subject, level))
-            }
-            subject = replace(given, **missing) if missing else given
-        if dimensions:
-            subject = replace(subject, dimensions={**(subject.dimensions or {}), **dimensions})
-        if not (subject.tenant or any(getattr(subject, level) for level in LEVELS)):
+        if given is not None or dimensions:
+            subject = self._completed(given or subject, dimensions or {})
+        if not (subject.tenant or any(_levels_of(subject))):
             raise ConfigurationError(
                 f"nobody to charge: give a subject, or set one of {', '.join(LEVELS)} in the config"
             )
         return subject
+
+    def _completed(self, given: Subject, dimensions: Mapping[str, str]) -> Subject:
+        said = _levels_of(given)
+        pairs = zip(said, _levels_of(self._subject), strict=True)
+        levels = tuple([level or default or level for level, default in pairs])
+        if levels == said and not dimensions:
+            return given
+        return Subject(
+            **dict(zip(LEVELS, levels, strict=True)),
+            dimensions={**(given.dimensions or {}), **dimensions} or given.dimensions,
+        )
 
     def close(self) -> None:
         """Stop the heartbeat and close what sync code opened."""

@@ -43,6 +43,7 @@ MAX_GRACE_MS: Final = 60_000
 
 
 OnAuthorityDown = Literal["stop", "run_and_record"]
+_ON_AUTHORITY_DOWN: Final = get_args(OnAuthorityDown)
 
 
 class Keyed(TypedDict, total=False):
@@ -282,10 +283,10 @@ def runs_unasked(on_authority_down: str) -> bool:
     Raises:
         ConfigurationError: for an unknown word.
     """
-    if on_authority_down not in get_args(OnAuthorityDown):
+    if on_authority_down not in _ON_AUTHORITY_DOWN:
         raise ConfigurationError(
             f"on_authority_down is {on_authority_down!r}; choose one of "
-            + ", ".join(get_args(OnAuthorityDown))
+            + ", ".join(_ON_AUTHORITY_DOWN)
         )
     return on_authority_down == "run_and_record"
 
