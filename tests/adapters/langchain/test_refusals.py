@@ -47,7 +47,6 @@ from runcycles_langchain import (
     guard_model,
     guard_tools,
 )
-from runcycles_langchain.refusals import stopped
 from tests.adapters.langchain.stage import NOTHING, ROOT, Stage, ask, calls, stage
 from tests.support.served import served
 
@@ -76,7 +75,7 @@ def act(to: str) -> str:
 def test_every_error_of_ours_keeps_its_class_and_fields_and_stops_a_graph(
     error: CyclesError,
 ) -> None:
-    same: Any = stopped(error)
+    same: Any = RunStopped.of(error)
     assert isinstance(same, type(error))
     assert issubclass(type(same), RunStopped)
     assert issubclass(RunStopped, GraphBubbleUp)
@@ -88,8 +87,11 @@ def test_every_error_of_ours_keeps_its_class_and_fields_and_stops_a_graph(
 
 @pytest.mark.parametrize("error", OURS, ids=lambda error: type(error).__name__)
 def test_it_survives_being_copied_and_sent_to_another_process(error: CyclesError) -> None:
-    for again in (copy.copy(stopped(error)), pickle.loads(pickle.dumps(stopped(error)))):
-        assert type(again) is type(stopped(error))
+    for again in (
+        copy.copy(RunStopped.of(error)),
+        pickle.loads(pickle.dumps(RunStopped.of(error))),
+    ):
+        assert type(again) is type(RunStopped.of(error))
         assert str(again) == str(error)
 
 

@@ -37,7 +37,6 @@ from runcycles_openai_agents import (
     RunStopped,
     guard,
 )
-from runcycles_openai_agents.refusals import stopped
 from tests.adapters.openai_agents.engine import finished, finished_sync
 from tests.adapters.openai_agents.stage import calls, stage
 from tests.support.served import served
@@ -114,7 +113,7 @@ def every_error() -> list[CyclesError]:
 
 @pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
 def test_every_error_of_ours_has_a_form_that_stops_runs(error: CyclesError) -> None:
-    same = stopped(error)
+    same = RunStopped.of(error)
     assert isinstance(same, type(error))
     assert isinstance(same, RunStopped)
     assert type(same).__name__ == type(error).__name__

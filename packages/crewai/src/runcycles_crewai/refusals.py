@@ -8,39 +8,29 @@ that leaves one, which is why a refusal in there is remembered, and raised again
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import cache, wraps
+from functools import wraps
 from typing import Any
 
 from crewai.hooks.dispatch import HookAborted
 
 from runcycles import CyclesError
 from runcycles.calls import Call
+from runcycles.stopping import StopsRun
 
 
-class RunStopped(HookAborted):
+class RunStopped(StopsRun, HookAborted):
     """What every error of this adapter is besides its own class; `refused` is the plain error."""
 
-    refused: CyclesError
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (stopped, (self.refused,))
-
-
-@cache
-def _stopping(kind: Any) -> Any:
-    return type(kind.__name__, (RunStopped, kind), {"__doc__": kind.__doc__})
+    def complete(self) -> None:
+        """Add what CrewAI says about it."""
+        self.reason, self.source = str(self), "cycles"
 
 
 def stopped(error: BaseException) -> RunStopped:
     """The same error, as one that ends the run; what is not ours becomes ours."""
-    if isinstance(error, RunStopped):
-        return error
     if not isinstance(error, CyclesError):
         error = CyclesError(f"the call is not made, because asking for it failed: {error!r}")
-    plain: Any = type(error)
-    same: RunStopped = RunStopped.__new__(_stopping(plain), *error.args)
-    same.__dict__.update(vars(error), reason=str(error), source="cycles", refused=error)
-    return same
+    return RunStopped.of(error)
 
 
 def failing_closed(hook: Callable[..., Any]) -> Callable[..., Any]:

@@ -22,7 +22,7 @@ from runcycles.asked import Asked, calls_of
 from runcycles.calls import Call
 from runcycles.open_guards import OpenGuards
 from runcycles_langchain.options import is_marked
-from runcycles_langchain.refusals import end, stopping
+from runcycles_langchain.refusals import STOPPING, end
 from runcycles_langchain.usage import caller_of, is_cached, is_ended, request_of, usage_in
 
 
@@ -95,7 +95,7 @@ class CyclesCallbackHandler(BaseCallbackHandler):
             several.started.append(run_id)
 
     def _start(self, opening: Callable[[], Call], run_id: UUID, told: dict[str, Any]) -> None:
-        with stopping():
+        with STOPPING:
             self._open.check_room()
             self._open.add(run_id, opening(), run=told.get("parent_run_id"))
 
@@ -142,7 +142,7 @@ class CyclesCallbackHandler(BaseCallbackHandler):
         if call := self._open.take(run_id):
             call.guard.result = result
             call.used(used)
-            with stopping():
+            with STOPPING:
                 end(call, error)
 
     def _release(self, run_id: UUID, why: BaseException) -> None:

@@ -21,7 +21,7 @@ from runcycles.asked import Asked, calls_of
 from runcycles.calls import BaseCall, CallGuards
 from runcycles.streaming import settled, settled_async
 from runcycles_langchain.options import MARK
-from runcycles_langchain.refusals import Settling, stopping
+from runcycles_langchain.refusals import STOPPING, Settling
 from runcycles_langchain.usage import LIMITS, Tally, answers, caller_of, request_of, usage_in
 
 M = TypeVar("M", bound=BaseChatModel)
@@ -138,7 +138,7 @@ def _done(call: BaseCall[Any], result: Any) -> Any:
 
 def _whole(ask: Method, begin: Method) -> Method:
     def whole(self: Any, *args: Any, **given: Any) -> Any:
-        with stopping(), Settling(ask(self, *args, **given)) as call:
+        with STOPPING, Settling(ask(self, *args, **given)) as call:
             return _done(call, begin(call, self, *args, **given))
 
     return whole
@@ -146,7 +146,7 @@ def _whole(ask: Method, begin: Method) -> Method:
 
 def _whole_async(ask: Method, begin: Method) -> Method:
     async def whole(self: Any, *args: Any, **given: Any) -> Any:
-        with stopping():
+        with STOPPING:
             async with Settling(await ask(self, *args, **given)) as call:
                 return _done(call, await begin(call, self, *args, **given))
 
@@ -155,7 +155,7 @@ def _whole_async(ask: Method, begin: Method) -> Method:
 
 def _parts(ask: Method, begin: Method) -> Method:
     def parts(self: Any, *args: Any, **given: Any) -> Iterator[Any]:
-        with stopping(), Settling(ask(self, *args, **given)) as call:
+        with STOPPING, Settling(ask(self, *args, **given)) as call:
             tally = Tally(call)
             yield from settled(begin(call, self, *args, **given), tally.add, tally.end)
 
@@ -164,7 +164,7 @@ def _parts(ask: Method, begin: Method) -> Method:
 
 def _parts_async(ask: Method, begin: Method) -> Method:
     async def parts(self: Any, *args: Any, **given: Any) -> AsyncIterator[Any]:
-        with stopping():
+        with STOPPING:
             async with Settling(await ask(self, *args, **given)) as call:
                 tally = Tally(call)
                 stream = settled_async(begin(call, self, *args, **given), tally.add, tally.end)

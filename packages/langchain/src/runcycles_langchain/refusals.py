@@ -5,13 +5,11 @@ the model of an exception. A `GraphBubbleUp` they leave alone. So whatever leave
 both: our error, with its class and its fields, and a `GraphBubbleUp`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
-from typing import Any
+from typing import Any, Final
 
-from runcycles import CyclesError, OnError
+from runcycles import OnError
 from runcycles.calls import BaseCall
+from runcycles.stopping import Stopping, StopsRun
 
 try:
     from langgraph.errors import GraphBubbleUp, GraphInterrupt
@@ -20,38 +18,11 @@ except ImportError:  # langchain-core alone: there is no graph that could catch 
     GraphInterrupt = type("Never", (Exception,), {})  # type: ignore[misc,assignment]  # stands in
 
 
-class RunStopped(GraphBubbleUp):
+class RunStopped(StopsRun, GraphBubbleUp):
     """What every error of this adapter is besides its own class; `refused` is the plain error."""
 
-    refused: CyclesError
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (stopped, (self.refused,))
-
-
-@cache
-def _stopping(kind: Any) -> Any:
-    return type(kind.__name__, (RunStopped, kind), {"__doc__": kind.__doc__})
-
-
-def stopped(error: CyclesError) -> CyclesError:
-    """The same error, as one that ends the run."""
-    plain: Any = type(error)
-    kind = _stopping(plain)
-    same: CyclesError = kind.__new__(kind, *error.args)
-    same.__dict__.update(vars(error), refused=error)
-    return same
-
-
-@contextmanager
-def stopping() -> Iterator[None]:
-    """Around what we do: an error of ours ends the run."""
-    try:
-        yield
-    except RunStopped:
-        raise
-    except CyclesError as error:
-        raise stopped(error) from error.__cause__
+STOPPING: Final = Stopping(RunStopped)
 
 
 def end(call: Any, error: BaseException | None) -> Any:

@@ -20,7 +20,7 @@ from runcycles.calls import DEFAULT_MAX_TOKENS, AsyncCall
 from runcycles.open_guards import OpenGuards
 from runcycles_openai_agents.models import CyclesModel
 from runcycles_openai_agents.options import run_id
-from runcycles_openai_agents.refusals import stopping
+from runcycles_openai_agents.refusals import STOPPING
 from runcycles_openai_agents.tools import is_guarded, marks_of
 from runcycles_openai_agents.usage import request_of, usage_of
 
@@ -59,7 +59,7 @@ class CyclesRunHooks(RunHooks[Any], AbstractAsyncContextManager["CyclesRunHooks"
         asked |= {"system_instructions": system_prompt, "model_settings": agent.model_settings}
         request = request_of(agent.model or get_default_model(), asked)
         most = request.max_tokens or self._max_tokens
-        with stopping():
+        with STOPPING:
             self._open.check_room()
             call = await self._calls.model_async(
                 replace(request, max_tokens=most), agent=agent.name, run_id=run_id()
@@ -79,7 +79,7 @@ class CyclesRunHooks(RunHooks[Any], AbstractAsyncContextManager["CyclesRunHooks"
         """Reserve for a tool call."""
         if is_guarded(tool):
             return
-        with stopping():
+        with STOPPING:
             self._open.check_room()
             call = await self._calls.tool_async(
                 tool.name, *marks_of(tool), agent=agent.name, run_id=run_id(context)
@@ -103,5 +103,5 @@ class CyclesRunHooks(RunHooks[Any], AbstractAsyncContextManager["CyclesRunHooks"
     async def _end(self, key: Hashable, used: Any = None) -> None:
         if (call := self._open.take(key)) is not None:
             call.used(usage_of(used))
-            with stopping():
+            with STOPPING:
                 await call.settle()

@@ -10,7 +10,7 @@ import agents as sdk
 from runcycles.asked import Asked, calls_of
 from runcycles.calls import AsyncCall
 from runcycles_openai_agents.options import run_id
-from runcycles_openai_agents.refusals import RunStopped, settling, stopping
+from runcycles_openai_agents.refusals import STOPPING, RunStopped, settling
 from runcycles_openai_agents.usage import TERMINAL, request_of, usage_in, usage_of
 
 ASKED: Final = signature(sdk.Model.get_response)
@@ -68,14 +68,14 @@ class CyclesModel(sdk.Model):
             async with aclosing(call.stream(events, usage_in)) as watched:
                 async for event in watched:
                     if getattr(event, "type", None) in TERMINAL:  # a listener may stop here
-                        with stopping():
+                        with STOPPING:
                             await call.settle()
                     yield event
 
     async def _open(self, model: sdk.Model, asked: BoundArguments, *changes: Any) -> AsyncCall:
         """Reserve, and set the limit that makes the estimate a bound."""
         request = request_of(model, asked.arguments)
-        with stopping():
+        with STOPPING:
             call = await self._calls.model_async(request, agent=self._agent, run_id=run_id())
         for change in (sdk.ModelSettings(max_tokens=call.max_tokens), *changes):
             asked.arguments["model_settings"] = asked.arguments["model_settings"].resolve(change)

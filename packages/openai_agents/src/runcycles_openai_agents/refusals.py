@@ -8,51 +8,36 @@ fields, and an `AgentsException`.
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from functools import cache
-from typing import Any
+from typing import Final
 
 from agents import AgentsException
 
 from runcycles import CyclesError
 from runcycles.calls import AsyncCall
+from runcycles.stopping import Stopping, StopsRun
 
-_inside_tool: ContextVar[list[CyclesError] | None] = ContextVar("runcycles_tool", default=None)
+_inside_tool: ContextVar[list[StopsRun] | None] = ContextVar("runcycles_tool", default=None)
 
 
-class RunStopped(AgentsException):
+class RunStopped(StopsRun, AgentsException):
     """What every error of this adapter is besides its own class; `refused` is the plain error."""
 
-    refused: CyclesError
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (stopped, (self.refused,))
-
-
-@cache
-def _stopping(kind: Any) -> Any:
-    return type(kind.__name__, (RunStopped, kind), {"__doc__": kind.__doc__})
+    def complete(self) -> None:
+        """Add what the SDK fills in when the error leaves a run."""
+        self.run_data = None
 
 
-def stopped(error: Any) -> CyclesError:
-    """The same error of ours, as one that ends the run."""
-    kind = _stopping(error.__class__)
-    same: CyclesError = kind.__new__(kind, *error.args)
-    same.__dict__.update(vars(error), run_data=None, refused=error)
-    return same
+class _Stopping(Stopping):
+    """An error of ours ends the run, and the runs around it."""
 
-
-@contextmanager
-def stopping() -> Iterator[None]:
-    """Around what we do: an error of ours ends the run, and the runs around it."""
-    try:
-        yield
-    except RunStopped:
-        raise
-    except CyclesError as error:
-        same = stopped(error)
+    def stopped(self, error: CyclesError) -> StopsRun:
+        same = super().stopped(error)
         if (inside := _inside_tool.get()) is not None:
             inside.append(same)
-        raise same from error.__cause__
+        return same
+
+
+STOPPING: Final = _Stopping(RunStopped)
 
 
 @contextmanager
@@ -61,7 +46,7 @@ def escalating() -> Iterator[None]:
 
     An agent used as a tool is a run of its own, whose errors its parent's model would only read.
     """
-    outside, inside = _inside_tool.get(), list[CyclesError]()
+    outside, inside = _inside_tool.get(), list[StopsRun]()
     token = _inside_tool.set(inside)
     try:
         yield
@@ -81,5 +66,5 @@ async def settling(call: AsyncCall) -> AsyncIterator[None]:
     except BaseException as error:
         await call.settle(error)
         raise
-    with stopping():
+    with STOPPING:
         await call.settle()

@@ -10,7 +10,7 @@ from agents import CustomTool, FunctionTool
 from runcycles import DeniedError
 from runcycles.calls import CallGuards
 from runcycles_openai_agents.options import Refusal, run_id
-from runcycles_openai_agents.refusals import escalating, settling, stopping
+from runcycles_openai_agents.refusals import STOPPING, escalating, settling
 
 T = TypeVar("T", bound=FunctionTool | CustomTool)
 
@@ -26,7 +26,7 @@ def guarded_tool(tool: T, calls: CallGuards, refusal: Refusal, agent: str) -> T:
 
     async def run(context: Any, arguments: str) -> Any:
         asking = getattr(getattr(context, "agent", None), "name", agent)
-        with stopping():
+        with STOPPING:
             try:
                 call = await calls.tool_async(name, *marks, agent=asking, run_id=run_id(context))
             except DeniedError as error:
