@@ -7,6 +7,7 @@ import pytest
 from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import HumanMessage
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import ConfigurableField
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -222,6 +223,9 @@ def test_a_copy_of_a_guarded_model_is_guarded() -> None:
             type(model)(model=MODEL, base_url=it.url, api_key=SecretStr("no key")),
             model.bind_tools([]),
             model.with_config(tags=["x"]),
+            model.configurable_fields(temperature=ConfigurableField(id="temperature")).with_config(
+                configurable={"temperature": 0.1}
+            ),
         ]
         for copied in copies:
             with pytest.raises(BudgetExceededError):
