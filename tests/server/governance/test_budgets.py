@@ -154,6 +154,31 @@ def test_a_tenant_finds_its_own_budgets(
     assert query.get("sort_by") == "debt" or len(listed) == len(found)
 
 
+def test_a_budget_of_nothing_counts_as_unused_whatever_was_spent(three: Acme) -> None:
+    where = {"scope": f"tenant:{three.tenant}/agent:all", "unit": "TOKENS"}
+    reset = {"operation": "RESET", "amount": amount(0)}
+    assert three.client.post(f"{PATH}/fund", params=where, json=reset).status_code == 200
+    assert scopes(three.client.get(PATH))[0] == "app:half"
+    assert "agent:all" in scopes(three.client.get(PATH, params={"utilization_max": "0"}))
+
+
+def test_a_list_that_grows_between_its_pages_shows_every_budget_once(three: Acme) -> None:
+    query: dict[str, Any] = {"limit": 2, "sort_by": "scope", "sort_dir": "asc"}
+    first = three.client.get(PATH, params=query)
+    three.client.post(PATH, json=new(three, "/agent:aa"))
+    three.client.post(PATH, json=new(three, "/app:zz"))
+    rest = three.client.get(PATH, params={**query, "cursor": first.json()["next_cursor"]})
+    assert scopes(first) + scopes(rest) == ["", "agent:all", "app:half", "app:zz"]
+    assert rest.json()["has_more"] is False
+
+
+def test_a_stale_cursor_is_refused(three: Acme) -> None:
+    cursor = three.client.get(PATH, params={"limit": 1}).json()["next_cursor"]
+    answer = three.client.get(PATH, params={"limit": 1, "unit": "TOKENS", "cursor": cursor})
+    assert (answer.status_code, answer.json()["error"]) == (400, "INVALID_REQUEST")
+    assert "start again without a cursor" in answer.json()["message"]
+
+
 def test_the_operator_finds_everybodys(three: Acme) -> None:
     with three.server.admin() as admin:
         query: dict[str, Any] = {"tenant_id": three.tenant, "limit": 2}

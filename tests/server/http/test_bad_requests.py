@@ -171,7 +171,6 @@ WRONG: dict[str, tuple[Ask, str]] = {
         "from",
     ),
     "a cursor of ours by no means": (reading("/v1/reservations", cursor="%%%"), "cursor"),
-    "balances of nobody": (reading("/v1/balances"), "tenant"),
     "a long id in a read": (reading(f"/v1/reservations/{LONG}"), "reservation_id"),
 }
 

@@ -88,6 +88,22 @@ def test_parameters_are_named_as_they_stand_in_the_url() -> None:
     assert "created_from" not in named
 
 
+def test_both_forms_of_the_balances_are_written_down() -> None:
+    described = DOCUMENT["paths"]["/v1/balances"]["get"]
+    named = [row["name"] for row in described["parameters"] if row["in"] == "query"]
+    assert {"tenant", "toolset", "scope_prefix", "unit"} <= set(named)
+    assert len(named) == len(set(named))
+    schema = described["responses"]["200"]["content"]["application/json"]["schema"]
+    forms = [form["$ref"].rpartition("/")[2] for form in schema["anyOf"]]
+    assert forms == ["BalanceResponse", "BudgetBalanceResponse"]
+
+
+def test_a_body_that_may_be_left_out_is_not_required() -> None:
+    freeze = DOCUMENT["paths"]["/v1/admin/budgets/freeze"]["post"]
+    fund = DOCUMENT["paths"]["/v1/admin/budgets/fund"]["post"]
+    assert (freeze["requestBody"]["required"], fund["requestBody"]["required"]) == (False, True)
+
+
 def test_keys_and_permissions_are_written_down() -> None:
     paths = DOCUMENT["paths"]
     released = paths["/v1/reservations/{reservation_id}/release"]["post"]

@@ -53,6 +53,7 @@ class Endpoint:
 
     `statuses` are those of success; `errors` are the codes besides those that every endpoint of
     its access can answer with. Where `wrong_state` is set, INVALID_REQUEST comes as a 409 too.
+    What has a second form, told apart by its query, has it in `other_query` and `other_success`.
     """
 
     operation: str
@@ -66,6 +67,8 @@ class Endpoint:
     body_required: bool = True
     query: type[Any] | None = None
     success: type[Any] | None = None
+    other_query: type[Any] | None = None
+    other_success: type[Any] | None = None
     statuses: tuple[int, ...] = (200,)
     errors: tuple[ErrorCode, ...] = ()
     wrong_state: bool = False

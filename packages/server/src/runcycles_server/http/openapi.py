@@ -129,7 +129,8 @@ def _operation(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
 
 
 def _successes(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
-    schema = refs[row.success] if row.success else {"type": "object"}
+    forms = [refs[form] for form in (row.success, row.other_success) if form]
+    schema = {"anyOf": forms} if len(forms) > 1 else forms[0] if forms else {"type": "object"}
     headers = _header_refs(row.access is not Access.PUBLIC)
     answered: Json = {"description": row.summary, "headers": headers}
     return {
@@ -195,9 +196,16 @@ def _path_parameters(row: Endpoint) -> list[Json]:
 
 
 def _query_parameters(row: Endpoint) -> list[Json]:
-    if row.query is None:
-        return []
-    found = _tidy(TypeAdapter(row.query).json_schema())
+    """Those of both forms, where there are two; what both have is said as in the first."""
+    found: dict[str, Json] = {}
+    for query in (row.other_query, row.query):
+        if query is not None:
+            found |= {parameter["name"]: parameter for parameter in _parameters_of(query, row.path)}
+    return list(found.values())
+
+
+def _parameters_of(query: type[Any], path: str) -> list[Json]:
+    found = _tidy(TypeAdapter(query).json_schema())
     definitions = {_named(name): schema for name, schema in found.get("$defs", {}).items()}
     return [
         {
@@ -206,8 +214,8 @@ def _query_parameters(row: Endpoint) -> list[Json]:
             "required": field in found.get("required", ()),
             "schema": _inlined(found["properties"][field], definitions),
         }
-        for field, name in _query_names(row.query).items()
-        if f"{{{field}}}" not in row.path
+        for field, name in _query_names(query).items()
+        if f"{{{field}}}" not in path
     ]
 
 
@@ -247,7 +255,7 @@ def _optional_header(name: str, description: str) -> Json:
 
 def _schemas(rows: tuple[Endpoint, ...]) -> tuple[dict[str, Json], dict[type[Any], Json]]:
     """The schemas by their names in the protocol, and where each type's is."""
-    types = {t for row in rows for t in (row.body, row.success) if t is not None}
+    types = {t for row in rows for t in (row.body, row.success, row.other_success) if t}
     inputs = [(t, "validation", TypeAdapter(t)) for t in sorted(types, key=lambda t: t.__name__)]
     found, shared = TypeAdapter.json_schemas(cast("Any", inputs), ref_template=_REF + "{model}")
     schemas = {_named(name): _tidy(schema) for name, schema in shared["$defs"].items()}

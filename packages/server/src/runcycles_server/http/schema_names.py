@@ -37,6 +37,7 @@ PROTOCOL_NAMES: Final = {
     "BudgetCreate": "BudgetCreateRequest",
     "BudgetView": "BudgetLedger",
     "BudgetPage": "BudgetListResponse",
+    "BudgetBalancePage": "BudgetBalanceResponse",
     "BudgetUpdate": "BudgetUpdateRequest",
     "Freeze": "BudgetFreezeRequest",
     "Fund": "BudgetFundingRequest",

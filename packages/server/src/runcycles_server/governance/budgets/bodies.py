@@ -87,6 +87,28 @@ class BudgetPage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetBalancePage:
+    """The same budgets as balances, the way the governance protocol shows those."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
+
+    balances: tuple[BudgetView, ...]
+    next_cursor: str | None = None
+    has_more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceQuery:
+    """Which of the caller's budgets; `tenant_id` counts for nothing, the API key says whose."""
+
+    tenant_id: str | None = None
+    scope_prefix: str | None = None
+    unit: Unit | None = None
+    limit: int = DEFAULT_PAGE_SIZE
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetQuery:
     """Which budgets, in which order. Utilisation is spent ÷ allocated, or 0."""
 

@@ -10,6 +10,7 @@ from runcycles.ledger.funding import FundOperation
 from runcycles.ledger.idempotency import DAY_MS, Answer, Answered, Keyed, Replayed, remember, replay
 from runcycles.ledger.state import Account, Need, Outcome, Snapshot, tenant_key
 from runcycles.ops import Refused
+from runcycles.scopes import passes_filter
 from runcycles_server.governance.audit.deeds import Actor, Deed
 from runcycles_server.governance.budgets import rules
 from runcycles_server.governance.budgets.bodies import (
@@ -40,6 +41,14 @@ async def create(
         _deed("createBudget", at, status=201),
         actor,
     )
+
+
+async def visible(
+    operator: Operator, tenant: str | None, scope_filter: tuple[str, ...]
+) -> list[Account]:
+    """The budgets of a tenant (None: of all) that a key with this scope filter may see."""
+    accounts = await operator.store.accounts(tenant)
+    return [account for account in accounts if passes_filter(account.scope, scope_filter)]
 
 
 async def lookup(operator: Operator, at: Place) -> Account:

@@ -7,7 +7,13 @@ from typing import Final
 from runcycles.ledger.state import Account
 from runcycles.wire.requests import invalid
 from runcycles_server.cursors import SortValue
-from runcycles_server.governance.budgets.bodies import BudgetPage, BudgetQuery
+from runcycles_server.governance.budgets.bodies import (
+    BalanceQuery,
+    BudgetBalancePage,
+    BudgetPage,
+    BudgetQuery,
+    BudgetView,
+)
 from runcycles_server.governance.budgets.views import view
 from runcycles_server.governance.paging import holds_text, page_of
 
@@ -17,6 +23,27 @@ _PARTS: Final = 10**9
 
 def page(rows: Iterable[Account], query: BudgetQuery, *, tenant: str | None) -> BudgetPage:
     """The page of budgets that a query asks for; `tenant` is whose they are, None for all."""
+    budgets, cursor = _cut(rows, query, tenant)
+    return BudgetPage(ledgers=budgets, next_cursor=cursor, has_more=cursor is not None)
+
+
+def balances(rows: Iterable[Account], query: BalanceQuery, *, tenant: str) -> BudgetBalancePage:
+    """The page of a tenant's budgets, of every state, by scope."""
+    asked = BudgetQuery(
+        scope_prefix=query.scope_prefix,
+        unit=query.unit,
+        sort_by="scope",
+        sort_dir="asc",
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    budgets, cursor = _cut(rows, asked, tenant)
+    return BudgetBalancePage(balances=budgets, next_cursor=cursor, has_more=cursor is not None)
+
+
+def _cut(
+    rows: Iterable[Account], query: BudgetQuery, tenant: str | None
+) -> tuple[tuple[BudgetView, ...], str | None]:
     lowest, highest = query.utilization_min, query.utilization_max
     if lowest is not None and highest is not None and lowest > highest:
         raise invalid("utilization_min", "it is above utilization_max")
@@ -26,7 +53,7 @@ def page(rows: Iterable[Account], query: BudgetQuery, *, tenant: str | None) -> 
         "unit": lambda row: row.unit,
         "status": lambda row: row.status,
         "commit_overage_policy": lambda row: row.budget.overage_policy or "",
-        "utilization": lambda row: row.spent * _PARTS // (row.allocated or 1),
+        "utilization": lambda row: row.allocated and row.spent * _PARTS // row.allocated,
         "debt": lambda row: row.debt,
     }
     rows_here, cursor = page_of(
@@ -35,11 +62,7 @@ def page(rows: Iterable[Account], query: BudgetQuery, *, tenant: str | None) -> 
         order=orders[query.sort_by],
         id_of=lambda row: row.budget.ledger_id,
     )
-    return BudgetPage(
-        ledgers=tuple(view(row) for row in rows_here),
-        next_cursor=cursor,
-        has_more=cursor is not None,
-    )
+    return tuple(view(row) for row in rows_here), cursor
 
 
 def _holds(query: BudgetQuery, row: Account) -> bool:

@@ -7,7 +7,6 @@ tenant, a tenant must not.
 from typing import Final, cast
 
 from runcycles.errors import ErrorCode
-from runcycles.scopes import passes_filter
 from runcycles.wire.requests import invalid, parse_as
 from runcycles_server.governance.budgets import commands, lists
 from runcycles_server.governance.budgets.bodies import (
@@ -53,11 +52,7 @@ async def list_all(service: Service, exchange: Exchange) -> Answer:
     """The budgets that match: a tenant's own, an admin's choice."""
     query = parsed_query(BudgetQuery, exchange)
     tenant = exchange.caller.tenant or query.tenant_id
-    accounts = [
-        account
-        for account in await service.operator.store.accounts(tenant)
-        if passes_filter(account.scope, exchange.caller.scope_filter)
-    ]
+    accounts = await commands.visible(service.operator, tenant, exchange.caller.scope_filter)
     return Answer(200, encode(lists.page(accounts, query, tenant=tenant)))
 
 

@@ -1,6 +1,7 @@
 """The runtime's endpoints: one kind of handler for questions with a body, one for reads."""
 
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, cast
 
 from runcycles import wire
 from runcycles.errors import ErrorCode
@@ -16,13 +17,17 @@ from runcycles.ops import (
     Release,
     Reserve,
 )
+from runcycles.scopes import LEVELS
 from runcycles.wire.headers import EXTENSION_VERSION
 from runcycles.wire.replies import REPLY_BODIES
 from runcycles.wire.requests import invalid
+from runcycles_server.governance.budgets import commands, lists
+from runcycles_server.governance.budgets.bodies import BalanceQuery, BudgetBalancePage
+from runcycles_server.governance.operator import encode
 from runcycles_server.governance.permissions import Permission
 from runcycles_server.http.endpoint import Access, Endpoint, Handler, Plane, Service
 from runcycles_server.http.exchange import Answer, Exchange
-from runcycles_server.http.reading import query_of
+from runcycles_server.http.reading import parsed_query, query_of
 
 _EXTENDED: Final = EXTENSION_VERSION.encode()
 _MAX_ID_LENGTH: Final = 128
@@ -65,6 +70,23 @@ def reads(op_type: type[Op[Any]], status: int) -> Handler:
         return Answer(status, reply.raw)
 
     return read
+
+
+_of_a_subject: Final = reads(Balances, 200)
+
+
+async def balances(service: Service, exchange: Exchange) -> Answer:
+    """What budgets have left. The protocol has this twice on one path, in two forms.
+
+    Whoever names a subject asks the runtime; whoever names none gets the governance form.
+    """
+    given = query_of(exchange)
+    if any(given.get(level, "").strip() for level in LEVELS):
+        return await _of_a_subject(service, exchange)
+    query, caller = parsed_query(BalanceQuery, exchange), exchange.caller
+    tenant = cast("str", caller.tenant)
+    accounts = await commands.visible(service.operator, tenant, caller.scope_filter)
+    return Answer(200, encode(lists.balances(accounts, query, tenant=tenant)))
 
 
 def _reservation_id(exchange: Exchange) -> str:
@@ -183,11 +205,16 @@ ROWS: Final[tuple[Endpoint, ...]] = (
         Permission.RESERVATIONS_CREATE,
         *_OF_A_BUDGET,
     ),
-    _runtime(
-        Balances,
-        "getBalances",
-        "What the matching budgets have left",
-        Permission.BALANCES_READ,
+    replace(
+        _runtime(
+            Balances,
+            "getBalances",
+            "What the matching budgets have left; without a subject, in the governance form",
+            Permission.BALANCES_READ,
+        ),
+        handler=balances,
+        other_query=BalanceQuery,
+        other_success=BudgetBalancePage,
     ),
     _runtime(
         ListReservations,
