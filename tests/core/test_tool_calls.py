@@ -17,7 +17,7 @@ from runcycles.errors import (
 )
 from runcycles.pricing import ModelUsage, PriceBook
 from runcycles.tool_actions import ToolAction, cycles_action, scope_name
-from runcycles.types import Caps, ReservationStatus, Subject, Unit, tokens, usd
+from runcycles.types import Caps, PolicyKeys, ReservationStatus, Subject, Unit, tokens, usd
 from tests.core.calls_support import (
     ASKED,
     SHORT,
@@ -30,7 +30,10 @@ from tests.core.calls_support import (
 # ── tools and names ──────────────────────────────────────────────────────────────────────────
 
 
-@cycles_action("message.email.send", toolset="mail", estimate=usd("0.01"))
+HOST = PolicyKeys(host="smtp.acme.com")
+
+
+@cycles_action("message.email.send", toolset="mail", estimate=usd("0.01"), policy_keys=HOST)
 def send_email(to: str) -> str:
     return to
 
@@ -41,6 +44,7 @@ def test_a_mark_on_a_tool_names_its_action() -> None:
     assert call.guard.action.kind == "message.email.send"
     assert call.guard.subject.toolset == "mail"
     assert call.guard.estimate == usd("0.01")
+    assert call.guard.action.policy_keys == HOST
     call.settle()
 
 

@@ -6,6 +6,7 @@ from runcycles import (
     ConfigurationError,
     CyclesClient,
     CyclesConfig,
+    PolicyKeys,
     Subject,
     cycles,
     default_client,
@@ -42,6 +43,7 @@ def test_everything_may_depend_on_the_arguments(line: Line) -> None:
         action_kind=lambda *_, model: f"llm.{model}",
         action_name=lambda *_, model: model,
         action_tags=lambda *_, model: [model],
+        policy_keys=lambda *_, model: PolicyKeys(host=f"{model}.example.com"),
         agent=lambda prompt, **_: prompt,
         dimensions=lambda prompt, **_: {"prompt": prompt},
         metadata=lambda prompt, **_: {"length": len(prompt)},
@@ -54,6 +56,7 @@ def test_everything_may_depend_on_the_arguments(line: Line) -> None:
     assert reserve.estimate == tokens(3)
     assert (reserve.action.kind, reserve.action.name) == ("llm.mini", "mini")
     assert reserve.action.tags == ("mini",)
+    assert reserve.action.policy_keys == PolicyKeys(host="mini.example.com")
     assert reserve.subject == Subject(tenant="acme", agent="abc", dimensions={"prompt": "abc"})
     assert reserve.metadata == {"length": 3}
 

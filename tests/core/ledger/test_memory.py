@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from runcycles.errors import ErrorCode
+from runcycles.errors import ErrorCode, ReasonCode
 from runcycles.ledger.apply import ANY_TENANT, Request, expiry, plan
 from runcycles.ledger.idempotency import Answered
 from runcycles.ledger.lifecycle import TRANSITIONS, Step, after
@@ -144,3 +144,14 @@ def test_a_refusal_without_a_reason_is_denied_by_its_code_and_has_no_detail() ->
     refused = Refused(code=ErrorCode.UNIT_MISMATCH, message="no")
     assert refused.as_denial(("tenant:acme",)).reason_code == ErrorCode.UNIT_MISMATCH
     assert refused.deny_detail is None
+
+
+def test_a_suggested_fix_is_cut_to_what_the_protocol_takes() -> None:
+    refused = Refused(
+        code=ErrorCode.BUDGET_EXCEEDED,
+        reason=ReasonCode.BUDGET_EXCEEDED,
+        message="no",
+        suggested_fix="x" * 513,
+    )
+    assert refused.deny_detail is not None
+    assert refused.deny_detail.suggested_fix == "x" * 512

@@ -351,9 +351,7 @@ def test_a_refusal_says_who_decided_how_much_is_used_and_what_would_allow_it() -
         "external_side_effect actions in the policy p1."
     )
     assert (error.policy_id, error.scope) == ("p1", "tenant:acme")
-    detail = error.problem.deny_detail
-    assert detail is not None
-    assert detail.quota_violation == QuotaViolation(
+    assert error.quota == QuotaViolation(
         action_kind=EMAIL,
         window=QuotaWindow.PER_HOUR,
         used=1,

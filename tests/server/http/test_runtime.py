@@ -206,3 +206,26 @@ def test_a_rate_limit_says_after_how_many_seconds_to_ask_again(acme: Acme) -> No
     assert refused
     assert all(answer.json()["error"] == "LIMIT_EXCEEDED" for answer in refused)
     assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in refused)
+
+
+def test_a_200_deny_tells_its_details_to_those_who_speak_the_extension(acme: Acme) -> None:
+    """A plain client of the protocol rejects a key that it does not know."""
+    under(acme, denied_action_kinds=("llm.completion",))
+    keyed = {"kind": "llm.completion", "name": "gpt-4o", "policy_keys": {"host": "api.acme.com"}}
+    headers = {"X-Cycles-Extensions": "0.1.26"}
+
+    def decided(key: str, headers: dict[str, str] | None = None, **body: Any) -> dict[str, Any]:
+        question = acme.question(key, **body)
+        said = acme.client.post("/v1/decide", json=question, headers=headers).json()
+        assert said["reason_code"] == "ACTION_KIND_DENIED"
+        return dict(said)
+
+    plain = decided("plain")
+    assert "deny_detail" not in plain
+    detail = decided("header", headers)["deny_detail"]
+    assert (detail["reason_code"], detail["blocked_by_policy"]) == ("ACTION_KIND_DENIED", "p1")
+    assert decided("keys", action=keyed)["deny_detail"] == detail
+    observed = acme.reserve("observed", observe_mode="OBSERVE").json()
+    assert observed["deny_detail"] == detail
+    assert acme.reserve("dry", dry_run=True).json().get("deny_detail") is None
+    assert left(acme) == 1_000

@@ -254,7 +254,7 @@ class CallGuards:
     ) -> _Opening[G]:
         tool = self._tools.get(name) or action_on(*marked) or self._unmapped
         estimate = tool.estimate or Amount(unit=self._unit, amount=0)
-        action = Action(kind=tool.kind, name=name[:256])
+        action = Action(kind=tool.kind, name=name[:256], policy_keys=tool.policy_keys)
         guard = self._guard(kind, action, estimate, tool.toolset, caller)
         yield from _asked(guard)
         return _Opened(guard, None, lambda _: estimate)

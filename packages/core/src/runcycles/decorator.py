@@ -14,7 +14,15 @@ from runcycles.guard import AsyncGuard, BaseGuard, Guard
 from runcycles.scopes import LEVELS
 from runcycles.settlement import OnError
 from runcycles.stepping import around_async_generator, around_generator
-from runcycles.types import Action, Amount, Metadata, OveragePolicy, Subject, Unit
+from runcycles.types import (
+    Action,
+    Amount,
+    Metadata,
+    OveragePolicy,
+    PolicyKeys,
+    Subject,
+    Unit,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +40,8 @@ class Options(TypedDict, total=False):
 
     `actual` is an amount, or reads it from what the call returned; without it, what the function
     records counts (`current_reservation().record(...)`), else the estimate. `unit` is that of bare
-    numbers. The six levels and `dimensions` say who spends, where the config does not.
+    numbers. `policy_keys` say what the action touches, for the quotas that look at it. The six
+    levels and `dimensions` say who spends, where the config does not.
     """
 
     actual: Amount | int | Callable[[Any], Amount | int | None] | None
@@ -40,6 +49,7 @@ class Options(TypedDict, total=False):
     action_kind: Text
     action_name: Text
     action_tags: Sequence[str] | Callable[..., Sequence[str] | None] | None
+    policy_keys: PolicyKeys | Callable[..., PolicyKeys | None] | None
     tenant: Text
     workspace: Text
     app: Text
@@ -136,6 +146,7 @@ class Calls:
         action_kind: str | None = None,
         action_name: str | None = None,
         action_tags: Sequence[str] | None = None,
+        policy_keys: PolicyKeys | None = None,
         **fields: Any,
     ) -> questions.Guarding:
         """The options of one call, as a guard takes them."""
@@ -144,6 +155,7 @@ class Calls:
             kind=action_kind or UNMAPPED,
             name=action_name or self._name,
             tags=tuple(action_tags) if action_tags else None,
+            policy_keys=policy_keys,
         )
         subject = Subject(**levels) if any(levels.values()) else None
         return cast("questions.Guarding", {"action": action, "subject": subject, **fields})

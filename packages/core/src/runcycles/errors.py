@@ -40,7 +40,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from runcycles.types import DenyDetail
+from runcycles.types import DenyDetail, QuotaViolation
 
 
 class ErrorCode(StrEnum):
@@ -221,6 +221,12 @@ class ActionDeniedError(DeniedError):
         """The policy that decided."""
         detail = self.problem.deny_detail
         return detail.blocked_by_policy if detail else None
+
+    @property
+    def quota(self) -> QuotaViolation | None:
+        """The quota that is used up, where it was one."""
+        detail = self.problem.deny_detail
+        return detail.quota_violation if detail else None
 
 
 class TenantSuspendedError(DeniedError):

@@ -13,6 +13,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from runcycles.errors import ErrorCode, ReasonCode
 from runcycles.types import (
     CLOSED,
+    MAX_FIX_LENGTH,
     Action,
     Amount,
     Balance,
@@ -124,7 +125,7 @@ class Refused:
             quota_violation=self.quota,
             blocked_by_scope=self.scope,
             blocked_by_policy=self.policy_id,
-            suggested_fix=self.suggested_fix,
+            suggested_fix=self.suggested_fix and self.suggested_fix[:MAX_FIX_LENGTH],
             budget_remaining=self.remaining,
         )
 

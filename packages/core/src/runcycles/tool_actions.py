@@ -5,27 +5,35 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from runcycles.actions import UNMAPPED
-from runcycles.types import Amount
+from runcycles.types import Amount, PolicyKeys
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolAction:
-    """How a tool is named, where it belongs, and what one call is estimated and charged."""
+    """How a tool is named, where it belongs, and what one call is estimated and charged.
+
+    `policy_keys` say what every call of it touches, for the quotas that look at it.
+    """
 
     kind: str = UNMAPPED
     toolset: str | None = None
     estimate: Amount | None = None
+    policy_keys: PolicyKeys | None = None
 
 
 def cycles_action(
-    kind: str, *, toolset: str | None = None, estimate: Amount | None = None
+    kind: str,
+    *,
+    toolset: str | None = None,
+    estimate: Amount | None = None,
+    policy_keys: PolicyKeys | None = None,
 ) -> Callable[[F], F]:
     """Say on a tool's function what the action is: `@cycles_action("message.email.send")`."""
+    action = ToolAction(kind=kind, toolset=toolset, estimate=estimate, policy_keys=policy_keys)
 
     def mark(function: F) -> F:
-        action = ToolAction(kind=kind, toolset=toolset, estimate=estimate)
         function.__cycles_action__ = action  # type: ignore[attr-defined]  # a mark of ours
         return function
 

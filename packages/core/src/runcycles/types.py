@@ -15,6 +15,8 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 INT64_MAX: Final = 2**63 - 1
 INT64_MIN: Final = -(2**63)
 MICROCENTS_PER_USD: Final = 100_000_000
+MAX_FIX_LENGTH: Final = 512
+"""Of a suggested fix; a scope alone may be longer, so it is cut."""
 
 NonNegative = Annotated[int, Ge(0), Le(INT64_MAX)]
 Int64 = Annotated[int, Ge(INT64_MIN), Le(INT64_MAX)]
@@ -247,7 +249,7 @@ class DenyDetail:
     quota_violation: QuotaViolation | None = None
     blocked_by_scope: str | None = None
     blocked_by_policy: Annotated[str, MaxLen(256)] | None = None
-    suggested_fix: Annotated[str, MaxLen(512)] | None = None
+    suggested_fix: Annotated[str, MaxLen(MAX_FIX_LENGTH)] | None = None
     budget_remaining: Int64 | None = None
 
 

@@ -75,20 +75,20 @@ class Authority:
         """The answer to a question that goes through the ledger, durable when it returns.
 
         `tenant` is the caller's; None is an operator. `scope_filter` is that of the caller's key.
-        `extended` callers get `deny_detail`. Whoever read the question from bytes has its
-        fingerprint already. Where there is an `asker`, decisions are kept so that they can be
-        explained, and what an operator does is audited.
+        `extended` callers get `deny_detail`, and so do questions that speak the extension. Whoever
+        read the question from bytes has its fingerprint already. Where there is an `asker`,
+        decisions are kept so that they can be explained, and what an operator does is audited.
 
         Raises:
             CyclesProtocolError: the ledger's refusal.
         """
-        op_type = type(op)
+        op_type, detailed = type(op), extended or wire.speaks_extension(op)
         answer = await self._answer(
             op,
             tenant,
             wire.fingerprint(op) if fingerprint is None else fingerprint,
             lambda outcome: wire.encode_reply(
-                op_type, outcome.reply, shown=outcome.shown, extended=extended
+                op_type, outcome.reply, shown=outcome.shown, extended=detailed
             ),
             scope_filter=scope_filter,
             asker=asker,

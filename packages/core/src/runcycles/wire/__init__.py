@@ -18,6 +18,7 @@ from runcycles.wire.requests import (
     query_of,
     read_body,
     read_op,
+    speaks_extension,
 )
 
 __all__ = [
@@ -40,5 +41,6 @@ __all__ = [
     "read_body",
     "read_op",
     "rule_of",
+    "speaks_extension",
     "with_remaining_ttl",
 ]

@@ -213,6 +213,13 @@ def parse_query(op_type: type[O], query: Mapping[str, str], **path: str) -> O:
         raise invalid(query_name(name), reason) from None
 
 
+def speaks_extension(op: Op[Any]) -> bool:
+    """Whether a question uses what the protocol's extension adds, so that its answer may too."""
+    if isinstance(op, Reserve) and op.observe_mode is not None:
+        return True
+    return isinstance(op, Reserve | Decide) and op.action.policy_keys is not None
+
+
 def fingerprint(op: Op[Any]) -> bytes:
     """SHA-256 of the canonical request: equal requests have equal ones, whatever their spelling.
 
