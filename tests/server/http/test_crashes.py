@@ -4,7 +4,9 @@ import asyncio
 import itertools
 import json
 import signal
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,6 +141,19 @@ def assert_asking_again_is_safe(scene: Scene, base_url: str, witness: Witness) -
     assert ledgers["tight"]["spent"] + ledgers["tight"]["reserved"] <= TIGHT
 
 
+def assert_every_reservation_has_its_decision(scene: Scene, folder: Path) -> None:
+    """The two are of one commit: what is on the disk has both, or neither."""
+    with closing(sqlite3.connect(folder / "crash.db")) as database:
+        held, decided = (
+            {name for (name,) in database.execute(query, (scene.tenant,))}
+            for query in (
+                "SELECT reservation_id FROM reservations WHERE tenant = ?",
+                "SELECT reservation_id FROM decisions WHERE tenant = ? AND reservation_id <> ''",
+            )
+        )
+    assert held == decided != set()
+
+
 @pytest.mark.parametrize("attempt", range(5))
 def test_what_was_acknowledged_survives_a_kill(
     attempt: int, folder: Path, server: tuple[Process, str], scene: Scene
@@ -148,6 +163,7 @@ def test_what_was_acknowledged_survives_a_kill(
     asyncio.run(load.run(process.started.kill))
     assert process.ended()[0] == -signal.SIGKILL
     assert load.witness.effects >= ACKNOWLEDGED
+    assert_every_reservation_has_its_decision(scene, folder)
     with serving(folder) as again:
         base_url = again.said()["base_url"]
         assert_nothing_lost_or_oversold(scene, base_url, load.witness)

@@ -11,6 +11,9 @@ from runcycles_server.http.endpoint import Access, Endpoint, Plane, Service
 from runcycles_server.http.exchange import Answer, Exchange
 from runcycles_server.http.problems import refusal
 from runcycles_server.http.reading import parsed_query
+from runcycles_server.stores.retention import DAY_MS, DECISIONS_MS
+
+_KEPT_DAYS: Final = DECISIONS_MS // DAY_MS
 
 
 async def explain_one(service: Service, exchange: Exchange) -> Answer:
@@ -24,7 +27,7 @@ async def explain_one(service: Service, exchange: Exchange) -> Answer:
         raise refusal(
             ErrorCode.NOT_FOUND,
             f"No decision is known under {wanted}: give the id of a reservation, of a request or "
-            "of a trace, or an idempotency key. Decisions are kept for 7 days",
+            f"of a trace, or an idempotency key. Decisions are kept for {_KEPT_DAYS} days",
         )
     return Answer(200, encode(found))
 
