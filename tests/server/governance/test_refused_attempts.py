@@ -124,53 +124,78 @@ def test_what_a_stranger_writes_stays_on_its_line_and_short(server: Served) -> N
     assert len(row["user_agent"]) == 512
 
 
-class WriteFailingStore(MemoryStore):
-    """A store that can be told to take no more."""
+class FailingStore(MemoryStore):
+    """A store that can be told to read no more, or to write no more."""
 
-    failing = False
+    reads = writes = True
+
+    async def get(self, key: Key) -> Any:
+        if not self.reads:
+            raise StoreBusyError("the disk is slow")
+        return await super().get(key)
 
     async def transact(self, footprint: tuple[Key, ...], transition: Transition[Any]) -> Any:
-        if self.failing:
+        if not self.writes:
             raise StoreBusyError("the disk is full")
         return await super().transact(footprint, transition)
 
 
 @pytest.fixture
-def failing_store() -> WriteFailingStore:
-    return WriteFailingStore(wall_clock_ms)
+def store() -> FailingStore:
+    return FailingStore(wall_clock_ms)
 
 
 @pytest.fixture
-def failing(failing_store: WriteFailingStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.setattr(serving, "open_store", lambda _url: failing_store)
+def failing(store: FailingStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    monkeypatch.setattr(serving, "open_store", lambda _url: store)
     with served() as running:
         yield running
 
 
 def test_an_attempt_that_cannot_be_logged_is_answered_all_the_same(
-    failing: Served, failing_store: WriteFailingStore, caplog: pytest.LogCaptureFixture
+    failing: Served, store: FailingStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    failing_store.failing = True
+    store.writes = False
     with failing.client() as client:
         answer = client.get(TENANTS)
     assert (answer.status_code, answer.json()["error"]) == (401, "UNAUTHORIZED")
-    assert answer.json()["request_id"] in caplog.text
-    assert "is not in the audit log" in caplog.text
-    failing_store.failing = False
-    with failing.client() as client:
-        answer = client.get(TENANTS)
-    assert logged(failing, answer)["metadata"]["left_out"] == 1
+    assert f"{answer.json()['request_id']} is not in the audit log" in caplog.text
 
 
-def test_a_store_that_fails_is_logged_once_it_works_again(
-    failing: Served, failing_store: WriteFailingStore
+def test_what_could_not_be_logged_is_counted_as_left_out(
+    failing: Served, store: FailingStore
 ) -> None:
-    failing_store.failing = True
+    with failing.client() as client:
+        store.writes = False
+        client.get(TENANTS)
+        store.writes = True
+        answer, next_answer = client.get(TENANTS), client.get(TENANTS)
+    assert logged(failing, answer)["metadata"]["left_out"] == 1
+    assert "left_out" not in logged(failing, next_answer)["metadata"]
+
+
+def test_a_change_that_failed_is_logged_neither_as_done_nor_twice(
+    failing: Served, store: FailingStore
+) -> None:
+    store.writes = False
     with failing.admin() as admin:
         answer = admin.post(TENANTS, json={"tenant_id": "unlucky", "name": "x"})
     assert answer.status_code == 500
-    failing_store.failing = False
+    store.writes = True
     assert logs(failing, request_id=answer.json()["request_id"]) == []
+
+
+def test_an_error_that_nobody_expected_is_logged_by_its_class(
+    failing: Served, store: FailingStore
+) -> None:
+    with failing.client_of(failing.tenant()) as client:
+        store.reads = False
+        answer = client.get("/v1/admin/budgets")
+    store.reads = True
+    row = logged(failing, answer)
+    assert (row["status"], row["error_code"]) == (500, "INTERNAL_ERROR")
+    assert row["metadata"]["exception_class"] == "StoreBusyError"
+    assert "the disk is slow" not in str(row)
 
 
 # ── not more of them than fit ────────────────────────────────────────────────────────────────────
