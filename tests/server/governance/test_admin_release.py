@@ -41,11 +41,18 @@ def test_a_repeated_release_is_logged_once(acme: Acme) -> None:
     the_log(acme.server, resource_id=held)
 
 
-def test_a_release_that_was_refused_changes_and_logs_nothing(acme: Acme) -> None:
+def test_a_release_that_was_refused_is_logged_as_an_attempt(acme: Acme) -> None:
     held = acme.held()
     acme.commit(held)
-    assert released(acme, held).status_code == 409
-    assert released(acme, "never-was").status_code == 404
+    for reservation_id, status in ((held, 409), ("never-was", 404)):
+        answer = released(acme, reservation_id)
+        assert answer.status_code == status
+        row = the_log(acme.server, request_id=answer.json()["request_id"])
+        assert (row["operation"], row["status"], row["tenant_id"]) == (
+            "POST:/v1/reservations/{reservation_id}/release",
+            status,
+            "__admin__",
+        )
     assert logs(acme.server, resource_id=held) == []
 
 

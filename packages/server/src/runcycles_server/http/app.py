@@ -75,8 +75,9 @@ class App:
     async def _refuse(
         self, exchange: Exchange, problem: Problem, exception: Exception | None = None
     ) -> None:
-        """Say no; what concerns a key or governing is audited first, so it is there when told."""
-        if exchange.is_governed or problem.status in _ABOUT_KEYS:
+        """Say no; what concerns keys, operators or governing is audited before it is told."""
+        is_operators = exchange.is_governed or exchange.caller.is_operator
+        if is_operators or problem.status in _ABOUT_KEYS:
             await self._attempts.keep(attempt_of(exchange, problem, exception))
         await exchange.refuse(problem)
 
