@@ -5,11 +5,11 @@ from typing import Any
 import httpx
 import pytest
 
-from runcycles.errors import ReasonCode
 from runcycles.ledger.state import Tenant
 from runcycles.types import TenantStatus
 from runcycles_server.decisions.steps import CHECKS
 from tests.server.governance.audit_log import the_log
+from tests.server.governance.policy_asks import made
 from tests.server.http.conftest import Acme
 
 PATH = "/v1/x-runcycles/explain"
@@ -180,6 +180,44 @@ def test_a_key_for_some_scopes_reads_only_theirs(acme: Acme) -> None:
         assert asked(client, other.headers["x-request-id"]).status_code == 404
 
 
-def test_every_reason_of_the_ledger_has_its_step() -> None:
-    """A reason without one would be explained as if everything had passed."""
-    assert {reason for check in CHECKS for reason in check.reasons} >= set(ReasonCode)
+def test_a_policy_is_named_and_its_quotas_are_counted(acme: Acme) -> None:
+    policy = made(
+        acme,
+        caps={"max_tokens": 64},
+        action_quotas=[{"action_kind": "message.email.send", "max_calls": 1, "window": "per_run"}],
+        rate_limits={"max_reservations_per_minute": 9},
+    )
+    email = {"kind": "message.email.send", "name": "mail", "policy_keys": {"host": "example.org"}}
+    subject = {**acme.subject(), "dimensions": {"run_id": "run-7"}}
+    asked_for: dict[str, Any] = {"subject": subject, "action": email}
+    allowed = explained(acme, acme.reserve("one", **asked_for).json()["reservation_id"])
+    denied = explained(acme, acme.reserve("two", **asked_for).json()["request_id"])
+    named = f"The policy 'few mails' ({policy['policy_id']}, priority 0, for tenant:{acme.tenant})"
+    assert sentence(allowed, "denied_kinds") == f"{named} does not deny message.email.send."
+    assert sentence(allowed, "allowed_kinds") == f"{named} allows message.email.send."
+    counted = f"message.email.send per_run at tenant:{acme.tenant} (run-7)"
+    assert sentence(allowed, "quotas") == f"0 of 1 used: {counted}."
+    assert sentence(allowed, "rate_limit").startswith("0 of 9 used: ")
+    assert allowed["caps"] == {"max_tokens": 64}
+    assert allowed["action"] == email
+    assert allowed["subject"]["dimensions"] == {"run_id": "run-7"}
+    assert (denied["reason_code"], outcomes(denied)["quotas"]) == ("ACTION_QUOTA_EXCEEDED", "fail")
+    assert policy["policy_id"] in denied["now"]["what_would_allow_it"]
+
+
+def test_a_question_that_makes_no_sense_any_more_would_be_refused_now(acme: Acme) -> None:
+    in_credits = {"unit": "CREDITS", "amount": 1}
+    other = acme.server.tenant(allocated=None)
+    with acme.server.client_of(other) as client, acme.server.admin() as admin:
+        body = acme.question(subject={"tenant": other}, estimate=in_credits)
+        denied = client.post("/v1/reservations", json=body)
+        assert denied.json()["error"] == "NOT_FOUND"
+        tokens = {"unit": "TOKENS", "amount": 1}
+        budget = {"tenant_id": other, "scope": f"tenant:{other}", "unit": "TOKENS"}
+        admin.post("/v1/admin/budgets", json={**budget, "allocated": tokens})
+        [decision] = asked(client, denied.json()["request_id"]).json()["decisions"]
+    assert decision["reason_code"] == "BUDGET_NOT_FOUND"
+    assert (decision["now"]["decision"], decision["now"]["reason_code"]) == (
+        "DENY",
+        "UNIT_MISMATCH",
+    )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from runcycles.errors import ErrorCode, ReasonCode
+from runcycles.errors import ReasonCode
 from runcycles_server.decisions.bodies import Finding, Step
 from runcycles_server.decisions.facts import Facts, SeenAccount, SeenLimit
 
@@ -19,7 +19,7 @@ class Check:
     """One check of the ledger: with which reasons it fails, and what there is to say if not."""
 
     name: str
-    reasons: tuple[str, ...]
+    reasons: tuple[ReasonCode, ...]
     sentence: Callable[[Facts], str]
 
     def fails(self, facts: Facts, reason: str | None) -> bool:
@@ -38,7 +38,7 @@ def steps_of(facts: Facts, reason: str | None) -> tuple[Step, ...]:
             finding, sentence = Finding.NOT_REACHED, "Not looked at any more."
         elif check.fails(facts, reason):
             has_fallen, finding = True, Finding.FAILED
-            sentence = "" if facts.refusal is None else f"{facts.refusal.message}."
+            sentence = "" if facts.refusal is None else f"{facts.refusal.message.rstrip('.')}."
         else:
             finding, sentence = Finding.PASSED, check.sentence(facts)
         found.append(Step(name=check.name, outcome=finding, sentence=sentence))
@@ -135,7 +135,7 @@ CHECKS: Final = (
     Check("denied_kinds", (ReasonCode.ACTION_KIND_DENIED,), _denied_kinds),
     Check("allowed_kinds", (ReasonCode.ACTION_KIND_NOT_ALLOWED,), _allowed_kinds),
     Check("quotas", (ReasonCode.ACTION_QUOTA_EXCEEDED,), _quotas),
-    Check("rate_limit", (ErrorCode.LIMIT_EXCEEDED,), _rate_limit),
+    Check("rate_limit", (ReasonCode.LIMIT_EXCEEDED,), _rate_limit),
     Check("budget_exists", (ReasonCode.BUDGET_NOT_FOUND,), _budgets),
     Check("budget_not_frozen", (ReasonCode.BUDGET_FROZEN,), _status),
     Check("budget_not_closed", (ReasonCode.BUDGET_CLOSED,), _status),

@@ -3,6 +3,7 @@
 from typing import Final
 
 from runcycles.errors import ErrorCode
+from runcycles.ledger.idempotency import DAY_MS
 from runcycles_server.decisions.bodies import ExplainQuery, Explanation
 from runcycles_server.decisions.explaining import explain
 from runcycles_server.governance.operator import encode
@@ -11,7 +12,7 @@ from runcycles_server.http.endpoint import Access, Endpoint, Plane, Service
 from runcycles_server.http.exchange import Answer, Exchange
 from runcycles_server.http.problems import refusal
 from runcycles_server.http.reading import parsed_query
-from runcycles_server.stores.retention import DAY_MS, DECISIONS_MS
+from runcycles_server.stores.retention import DECISIONS_MS
 
 _KEPT_DAYS: Final = DECISIONS_MS // DAY_MS
 
