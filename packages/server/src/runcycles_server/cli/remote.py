@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Self, cast
 from urllib.parse import quote, urlsplit
 
@@ -18,12 +19,12 @@ PAGE: Final = 100
 Json = dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
 class Remote:
     """Asks with the admin key where there is one, else with a tenant's API key."""
 
-    def __init__(self, base_url: str, keys: Mapping[str, str]) -> None:
-        self._http = httpx.Client(base_url=base_url, headers=dict(keys), timeout=TIMEOUT_S)
-        self._base_url = base_url
+    base_url: str
+    keys: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def from_env(cls) -> Self:
@@ -85,10 +86,17 @@ class Remote:
     ) -> Json:
         given = {name: _text(value) for name, value in query.items() if value is not None}
         try:
-            answer = self._http.request(method, path, params=given or None, json=body)
+            answer = httpx.request(
+                method,
+                self.base_url.rstrip("/") + path,
+                params=given or None,
+                json=body,
+                headers=dict(self.keys),
+                timeout=TIMEOUT_S,
+            )
         except (httpx.HTTPError, httpx.InvalidURL) as problem:
             reason = str(problem) or type(problem).__name__
-            raise CyclesTransportError(f"no answer from {self._base_url}: {reason}") from problem
+            raise CyclesTransportError(f"no answer from {self.base_url}: {reason}") from problem
         if answer.is_success:
             return cast("Json", answer.json()) if answer.content else {}
         raise wire.error_for(None, wire.decode_problem(answer.status_code, answer.content))
