@@ -200,6 +200,30 @@ def test_a_stop_holds_until_it_is_lifted(
     assert (again.code, again.out) == (1, "")
 
 
+def test_a_denial_is_explained_and_what_the_operator_did_is_in_the_audit_log(
+    operator: Command, server: Served, tenant: str
+) -> None:
+    operator("budget", "create", f"tenant:{tenant}", "1usd")
+    operator(
+        *("policy", "create", "no mail", "--scope", f"tenant:{tenant}"),
+        *("--deny", "message.email.send"),
+    )
+    denied = reserve(server, tenant, kind="message.email.send").json()
+    assert denied["error"] == "ACTION_KIND_DENIED"
+    said = operator("explain", denied["request_id"])
+    assert said.code == 0
+    for words in ("DENY ACTION_KIND_DENIED", "message.email.send", "no mail", "to allow it:"):
+        assert words in said.out
+    assert found(operator, "explain", denied["request_id"])["decisions"][0]["decision"] == "DENY"
+    allowed = reserve(server, tenant).json()["reservation_id"]
+    assert operator("explain", allowed).out.startswith("ALLOW")
+    audit = operator("audit", "--tenant", tenant, "--limit", "10").out
+    for operation in ("createTenant", "createBudget", "createPolicy"):
+        assert operation in audit
+    failed = found(operator, "audit", "--tenant", tenant, "--failed")["logs"]
+    assert [row["request_id"] for row in failed] == [denied["request_id"]]
+
+
 # --- what goes wrong ---
 
 
@@ -228,6 +252,8 @@ def test_a_stop_holds_until_it_is_lifted(
         (("stop", "--reason", "x", "--all", "--tenant", "acme"), 2, "one of them"),
         (("stop", "--all"), 2, "--reason"),
         (("lift", "stop_1"), 1, "stop_1"),
+        (("explain", "nothing"), 1, "nothing"),
+        (("audit", "--since", "yesterday"), 1, "from"),
     ],
 )
 def test_what_is_wrong_is_one_sentence(

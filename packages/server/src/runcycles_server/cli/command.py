@@ -16,6 +16,7 @@ from runcycles_server.cli.audit import audit
 from runcycles_server.cli.balance import balance
 from runcycles_server.cli.budgets import budgets
 from runcycles_server.cli.dev import dev
+from runcycles_server.cli.explain import explain
 from runcycles_server.cli.keys import keys
 from runcycles_server.cli.policies import policies
 from runcycles_server.cli.serve import serve
@@ -50,6 +51,7 @@ def make_app() -> typer.Typer:
     app.add_typer(policies, name="policy")
     app.command("stop")(stop)
     app.command("lift")(lift)
+    app.command("explain")(explain)
     app.command("audit")(audit)
     _add_plugins(app)
     return app
