@@ -37,6 +37,11 @@ def new_id() -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
+def short_id(kind: str) -> str:
+    """An id that people read and copy, of the few things that operators make: `pol_5f0c…`."""
+    return f"{kind}_{random_hex(64)}"
+
+
 def trace_of(key: str) -> str:
     """The trace id, 32 hex digits, of what is done under an idempotency key.
 

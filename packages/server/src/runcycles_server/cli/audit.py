@@ -7,9 +7,11 @@ from rich.text import Text
 
 from runcycles_server.cli.output import Json, field, moment, show_json, show_rows
 from runcycles_server.cli.remote import Remote
+from runcycles_server.records import UNAUTHENTICATED
 
 _PATH = "/v1/admin/audit/logs"
 _FIRST_FAILURE = 400
+_NOBODY = {UNAUTHENTICATED: "nobody"}
 
 
 def _outcome(row: Any) -> Text:
@@ -18,13 +20,13 @@ def _outcome(row: Any) -> Text:
 
 
 def _who(row: Any) -> str:
-    return str(row.get("key_id") or row.get("metadata", {}).get("actor_type") or "")
+    """The key of a tenant, else that it was the operator or that nobody knows."""
+    return str(row.get("key_id") or _NOBODY.get(row["tenant_id"], "operator"))
 
 
 _COLUMNS = {
     "when": moment("timestamp"),
     "who": _who,
-    "from": field("source_ip"),
     "tenant": field("tenant_id"),
     "operation": field("operation"),
     "what": field("resource_id"),

@@ -63,9 +63,10 @@ def _show(console: Console, decision: Mapping[str, Any]) -> None:
         )
     console.print(steps)
     now = decision["now"]
-    console.print(Text("now: "), _verdict(now), Text(now.get("message", "")))
-    if fix := now.get("what_would_allow_it"):
-        console.print(Text(f"to allow it: {fix}"))
+    console.print("now:", _verdict(now))
+    for name, said in (("because", "message"), ("to allow it", "what_would_allow_it")):
+        if said in now:
+            console.print(Text(f"  {name}: {now[said]}"))
 
 
 def _verdict(decision: Mapping[str, Any]) -> Text:

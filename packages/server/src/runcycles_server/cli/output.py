@@ -32,10 +32,13 @@ def show_json(found: Any) -> None:
 
 
 def show_rows(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Cell], none: str) -> None:
-    """A table, or the sentence `none` where there are no rows."""
+    """A table, or the sentence `none` where there are no rows.
+
+    The first column is what people copy, so it is never broken over lines.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in columns:
-        table.add_column(name, overflow="fold")
+    for number, name in enumerate(columns):
+        table.add_column(name, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(cell(row) for cell in columns.values()))
     if table.row_count:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from runcycles.errors import ErrorCode, ReasonCode
-from runcycles.ids import new_id
+from runcycles.ids import short_id
 from runcycles.ledger.state import Key, Outcome, Snapshot, Tenant, tenant_key
 from runcycles.ops import Refused
 from runcycles.types import TenantStatus
@@ -27,7 +27,7 @@ from runcycles_server.records import ApiKey, api_key_key
 
 async def create(operator: Operator, request: KeyCreate, actor: Actor) -> KeyCreated:
     """A new API key; the answer alone holds its secret."""
-    secret, key_id = rules.fresh_secret(), f"key_{new_id()}"
+    secret, key_id = rules.fresh_secret(), short_id("key")
     key = await operator.change(
         (tenant_key(request.tenant_id),),
         lambda snapshot: rules.create(snapshot, request, key_id=key_id, secret=secret),

@@ -1,7 +1,7 @@
 """What an operator asks about policies."""
 
 from runcycles.errors import ErrorCode
-from runcycles.ids import new_id
+from runcycles.ids import short_id
 from runcycles.ledger.policies import Policy, PolicyBook, policies_key
 from runcycles.ledger.refusals import outside_filter
 from runcycles.ledger.state import tenant_key
@@ -16,7 +16,7 @@ from runcycles_server.governance.scopes import canonical_pattern
 
 async def create(operator: Operator, request: PolicyCreate, actor: Actor, *, tenant: str) -> Policy:
     """A new policy of this tenant."""
-    pattern, policy_id = canonical_pattern(request.scope_pattern), f"pol_{new_id()}"
+    pattern, policy_id = canonical_pattern(request.scope_pattern), short_id("pol")
     return await operator.change(
         (tenant_key(tenant), policies_key(tenant)),
         lambda snapshot: rules.create(

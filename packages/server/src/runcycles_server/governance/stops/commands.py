@@ -1,6 +1,6 @@
 """What an operator asks about emergency stops."""
 
-from runcycles.ids import new_id
+from runcycles.ids import short_id
 from runcycles.ledger.policies import EVERYTHING, STOPS_KEY, Stop, Stops
 from runcycles.ledger.state import Outcome, Snapshot, tenant_key
 from runcycles.ops import Refused
@@ -15,7 +15,7 @@ async def stop(operator: Operator, request: StopCreate, actor: Actor) -> Stop:
     """A new stop; when this returns, nothing that it covers begins any more."""
     everything = request.target == EVERYTHING
     target = EVERYTHING if everything else canonical_scope(request.target, field="target")
-    stop_id = f"stop_{new_id()}"
+    stop_id = short_id("stop")
 
     def transition(snapshot: Snapshot) -> Outcome[Stop | Refused]:
         made = Stop(
