@@ -25,6 +25,7 @@ from rich.table import Table
 from runcycles import Action, CyclesClient, CyclesConfig
 from tests.benchmarks.adapters import adapters
 from tests.benchmarks.frameworks import FRAMEWORKS
+from tests.benchmarks.governing import BUDGETS, COUNTS, policies, stops
 from tests.benchmarks.stand import TENANT, Load, Target, authority, echo, middle, press
 
 CONNECTIONS = (1, 32, 200)
@@ -36,6 +37,8 @@ PARTS = {
     "latency": 1,
     "embedded": 1,
     "adapters": len(FRAMEWORKS),
+    "policies": len(COUNTS),
+    "stops": 1,
 }
 """What can be measured, and in how many steps a round."""
 
@@ -176,6 +179,14 @@ def show(console: Console, found: dict[str, Any]) -> None:
         for name, row in rows.items():
             table.add_row(name, *(f"{value:.2f}" for value in row.values()))
         console.print(table)
+    if row := found.get("policies"):
+        p50s = ", ".join(f"{row[f'{count}_p50_ms']} ms with {count:,}" for count in COUNTS)
+        console.print(f"Reserve p50 by policies of the tenant: {p50s}: {row['ratio']} ×")
+    if row := found.get("stops"):
+        console.print(
+            f"From a stop's answer to the first refusal, {BUDGETS:,} budgets: p50 {row['p50_ms']} "
+            f"ms, at worst {row['worst_ms']} ms"
+        )
 
 
 def keep_frameworks_quiet() -> None:
@@ -223,6 +234,8 @@ def main() -> None:
             "latency": lambda: latency(wanted.rounds, advance),
             "embedded": lambda: embedded(wanted.rounds, advance),
             "adapters": lambda: adapters(wanted.rounds, advance),
+            "policies": lambda: policies(wanted.rounds, advance),
+            "stops": lambda: stops(wanted.rounds, advance),
         }
         for part in parts:
             found[part] = measured[part]()

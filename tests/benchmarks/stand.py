@@ -23,6 +23,7 @@ class Target:
     name: str
     base_url: str
     api_key: str = "none"
+    admin_key: str = "none"
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def authority(sizes: list[int] | None = None) -> Iterator[Target]:
         assert process.stdout is not None
         try:
             told = json.loads(process.stdout.readline())
-            yield Target("cycles", told["base_url"], told["api_key"])
+            yield Target("cycles", told["base_url"], told["api_key"], told["admin_key"])
         finally:
             process.terminate()
             process.wait(timeout=30)

@@ -5,8 +5,14 @@ from typing import Any
 
 import pytest
 
+from runcycles.ledger.policies import Counter
 from runcycles.ledger.state import Key, Need, Outcome, Snapshot, Tenant, tenant_key
+from runcycles.types import QuotaWindow, RiskClass
 from runcycles_server.governance.audit.deeds import Actor
+from runcycles_server.governance.counters import commands as counters
+from runcycles_server.governance.counters.bodies import CounterReset
+from runcycles_server.governance.kinds import commands as kinds
+from runcycles_server.governance.kinds.bodies import KindDeclare
 from runcycles_server.governance.operator import Operator
 from runcycles_server.governance.policies import commands as policies
 from runcycles_server.governance.policies.bodies import PolicyCreate, PolicyUpdate
@@ -108,3 +114,46 @@ async def test_a_stop_and_its_end_are_both_written_down() -> None:
     assert (lifted.operation, lifted.tenant_id) == ("lift", "acme")
     assert lifted.resource_id == stop.stop_id
     assert lifted.details == {"actor_type": "admin_on_behalf_of", "before": said, "after": {}}
+
+
+async def test_a_reset_and_a_declaration_are_written_down() -> None:
+    store, operator = await opened()
+    counter = Counter(
+        tenant="acme",
+        scope="tenant:acme",
+        counted="__risk__:high_risk",
+        window=QuotaWindow.PER_HOUR,
+        bucket="2025-04-09T13",
+        used=4,
+        limit=5,
+        policy_id="pol_1",
+        begun_at_ms=NOW_MS - 2,
+        expires_at_ms=NOW_MS + 1,
+        last_incremented_at_ms=NOW_MS - 1,
+    )
+    await store.transact((), lambda _: Outcome(None, (counter,)))
+    request = CounterReset(
+        tenant_id="acme",
+        scope="tenant:acme",
+        action_kind="__risk__",
+        risk_class=RiskClass.HIGH_RISK,
+        window=QuotaWindow.PER_HOUR,
+        window_key="2025-04-09T13",
+        reason="enough",
+    )
+    await counters.reset(operator, request, OPERATOR)
+    kind = KindDeclare(kind="custom.acme.launch", risk_class=RiskClass.HIGH_RISK)
+    await kinds.declare(operator, kind, OPERATOR)
+    await kinds.declare(operator, kind, OPERATOR)
+    reset, declared = store.entries
+    assert (reset.operation, reset.tenant_id) == ("resetActionQuotaCounter", "acme")
+    assert reset.resource_id == ("tenant:acme:__risk__:high_risk:per_hour_tumbling:2025-04-09T13")
+    assert reset.details == {
+        "actor_type": "admin_on_behalf_of",
+        "reason": "enough",
+        "before": {"used": 4, "begun_at_ms": NOW_MS - 2},
+        "after": {"used": 0, "begun_at_ms": NOW_MS},
+    }
+    assert (declared.operation, declared.tenant_id) == ("declareActionKind", "__admin__")
+    assert declared.details is not None
+    assert declared.details["after"]["risk_class"] == "high_risk"

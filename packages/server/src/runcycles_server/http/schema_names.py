@@ -47,6 +47,10 @@ PROTOCOL_NAMES: Final = {
     "PolicyView": "Policy",
     "PolicyPage": "PolicyListResponse",
     "KindPage": "ActionKindListResponse",
+    "CounterView": "ActionQuotaState",
+    "CounterPage": "ActionQuotaCounterListResponse",
+    "CounterReset": "ActionQuotaCounterResetRequest",
+    "CounterWasReset": "ActionQuotaCounterResetResponse",
     "TtlOverride": "ReservationTtlOverride",
     "AuditLogPage": "AuditLogListResponse",
 }

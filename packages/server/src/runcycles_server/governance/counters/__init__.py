@@ -1,0 +1,1 @@
+"""The counters of policies' quotas: how often something was begun in a window."""
