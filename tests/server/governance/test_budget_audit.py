@@ -56,7 +56,7 @@ async def test_a_funding_is_written_down_with_the_protocols_figures(store: Shown
         "operation_id": "fundBudget",
         "actor_type": "admin_on_behalf_of",
         "operation": "CREDIT",
-        "amount": 500,
+        "amount": {"unit": "TOKENS", "amount": 500},
         "reason": "more work",
         "previous_allocated": 1_000,
         "new_allocated": 1_500,

@@ -10,6 +10,7 @@ import pytest
 from runcycles.ledger.state import tenant_key
 from runcycles.types import BudgetStatus, TenantStatus
 from tests.server.governance.asks import INT64_MAX, PATH, account, amount, fund, kept, new, root
+from tests.server.governance.audit_log import the_log
 from tests.server.http.conftest import Acme
 
 
@@ -42,6 +43,13 @@ def test_a_credit_adds_to_what_is_allocated(acme: Acme) -> None:
         "previous_spent": amount(0),
         "new_spent": amount(0),
     }
+
+
+def test_a_funding_can_be_read_in_the_audit_log(acme: Acme) -> None:
+    request_id = fund(acme, credit(500, reason="more work")).headers["X-Request-Id"]
+    entry = the_log(acme.server, request_id=request_id)
+    assert (entry["operation"], entry["amount"]) == ("fundBudget", amount(500))
+    assert entry["metadata"]["reason"] == "more work"
 
 
 @pytest.mark.parametrize(

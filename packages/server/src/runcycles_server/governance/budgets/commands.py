@@ -142,7 +142,7 @@ def _funding(request: Fund, at: Place) -> Deed:
     """The deed of a funding; its entry has the protocol's own figures as well."""
     said: dict[str, Any] = {
         "operation": request.operation,
-        "amount": request.amount.amount,
+        "amount": {"unit": request.amount.unit, "amount": request.amount.amount},
         "reason": request.reason,
         "metadata": request.metadata,
     }
