@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from runcycles.ledger.authority import Standing
 from runcycles.ledger.counting import Considered
-from runcycles.ledger.policies import Match, Stop
-from runcycles.ledger.state import Account, Snapshot, account_keys
+from runcycles.ledger.policies import Stop
+from runcycles.ledger.state import Account, Key, Snapshot, account_keys
 from runcycles.ops import Allowed, Decide, Denied, Refused, Reserve
 from runcycles.scopes import lineage
 from runcycles.types import BudgetStatus, Caps, OveragePolicy, PolicyKeys, RiskClass, Unit
@@ -163,7 +163,9 @@ def _standing(standing: Standing) -> str:
     if standing.stop is not None:
         text += f',"stop":{_json(Stop, standing.stop)}'
     if standing.match is not None:
-        text += _policy(standing.match)
+        policy = standing.match.policy
+        named = _policy(policy.policy_id, policy.name, policy.priority, standing.match.scope)
+        text += f',"policy":{named}'
     if standing.quotas:
         text += f',"quotas":[{",".join([_limit(quota) for quota in standing.quotas])}]'
     if standing.rate is not None:
@@ -171,20 +173,20 @@ def _standing(standing: Standing) -> str:
     return text
 
 
-def _policy(match: Match) -> str:
-    policy = match.policy
-    return (
-        f',"policy":[{quoted(policy.policy_id)},{quoted(policy.name)},{policy.priority}'
-        f",{quoted(match.scope)}]"
-    )
+@lru_cache(maxsize=4_096)
+def _policy(policy_id: str, name: str, priority: int, scope: str) -> str:
+    return f"[{quoted(policy_id)},{quoted(name)},{priority},{quoted(scope)}]"
 
 
 def _limit(considered: Considered) -> str:
-    _, _, scope, counted, window, bucket = considered.key
-    return (
-        f"[{quoted(scope)},{quoted(counted)},{quoted(window)},{quoted(bucket)}"
-        f",{considered.used},{considered.limit}]"
-    )
+    return f"{_counted(considered.key)},{considered.used},{considered.limit}]"
+
+
+@lru_cache(maxsize=4_096)
+def _counted(key: Key) -> str:
+    """What is counted where, up to the numbers."""
+    _, _, scope, counted, window, bucket = key
+    return f"[{quoted(scope)},{quoted(counted)},{quoted(window)},{quoted(bucket)}"
 
 
 def _account(account: Account) -> str:
