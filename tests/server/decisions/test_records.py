@@ -173,6 +173,7 @@ async def test_other_denials_have_their_own_records(asking: Asking) -> None:
     ops: tuple[Subjected, ...] = (
         a_reserve(101),
         a_reserve(101, dry_run=True),
+        a_reserve(101, observe_mode=ObserveMode.OBSERVE),
         a_decide(101),
         a_reserve(101, action=named("other")),
         a_reserve(101, subject=agent("bot")),

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import MaxLen, MinLen
 
 from runcycles.types import CLOSED, Action, Amount, Caps, Subject, Verdict
+from runcycles_server.decisions.facts import Asked
 from runcycles_server.governance.fields import Iso
 
 
@@ -54,7 +55,7 @@ class ExplainedDecision:
     decision_id: str
     decided_at: Iso
     tenant_id: str
-    asked: str
+    asked: Asked
     decision: Verdict
     reason_code: str | None = None
     message: str | None = None

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from json.encoder import encode_basestring as quoted
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from runcycles.ledger.authority import Standing
 from runcycles.ledger.counting import Considered
@@ -21,6 +21,7 @@ from runcycles.wire.adapters import adapter, to_json
 
 Question = Reserve | Decide
 Answer = Allowed | Denied | Refused
+Asked = Literal["reserve", "dry_run", "decide"]
 
 
 class SeenPolicy(NamedTuple):
@@ -77,7 +78,7 @@ class Facts:
     `asked` is the operation, `scope` the deepest scope of the subject.
     """
 
-    asked: str
+    asked: Asked
     scope: str
     kind: str
     name: str
@@ -99,8 +100,8 @@ class Facts:
     refusal: SeenRefusal | None = None
 
 
-def asked_of(op: Question) -> str:
-    """What was asked: `reserve`, `dry_run` or `decide`."""
+def asked_of(op: Question) -> Asked:
+    """What was asked."""
     if isinstance(op, Decide):
         return "decide"
     return "dry_run" if op.dry_run else "reserve"

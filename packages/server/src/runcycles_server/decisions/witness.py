@@ -74,7 +74,7 @@ def witness_of(tenant: str, fresh_id: str, asker: Asker) -> Witness:
 
         # A denial has a record of its own, or is one more in that of this second.
         reason = answer.reason_code if isinstance(answer, Denied) else str(answer.reason)
-        decision_id = _shared_id(snapshot.now_ms, question, tenant, reason)
+        decision_id = _shared_id(snapshot.now_ms, question, tenant, standing.observed, reason)
         key = decision_key(decision_id)
         if missing := snapshot.missing((key,)):
             return Need(missing)
@@ -100,12 +100,12 @@ def witness_of(tenant: str, fresh_id: str, asker: Asker) -> Witness:
     return witness
 
 
-def _shared_id(now_ms: int, op: Question, tenant: str, reason: str) -> str:
+def _shared_id(now_ms: int, op: Question, tenant: str, observed: bool, reason: str) -> str:
     """The id of the denials of one question for one reason in one second; it grows with time."""
     second = now_ms - now_ms % SHARED_MS
     action = op.action
-    said = (asked_of(op), tenant, lineage(op.subject)[-1], action.kind, action.name)
-    digest = sha256(repr((*said, op.estimate.unit.value, reason)).encode()).hexdigest()
+    asked = (asked_of(op), observed, tenant, lineage(op.subject)[-1], action.kind, action.name)
+    digest = sha256(repr((*asked, op.estimate.unit.value, reason)).encode()).hexdigest()
     return f"{second >> 16:08x}-{second & 0xFFFF:04x}-{digest[:20]}"
 
 
