@@ -99,7 +99,7 @@ def runaway(  # noqa: PLR0917 - typer reads the parameters by name
         typer.Option(
             "--period-ms",
             help="Time per model call.",
-            show_default="12, for crewai 24",
+            show_default="12, for openai-agents and crewai 24",
         ),
     ] = None,
     timeout: Annotated[

@@ -27,7 +27,10 @@ LANGCHAIN = Engine(
     **asdict(engines.LANGCHAIN), guard="CyclesMiddleware in the agent's list of middleware"
 )
 OPENAI_AGENTS = Engine(
-    **asdict(engines.OPENAI_AGENTS), guard="guard(agent), called on each of its three agents,"
+    **asdict(engines.OPENAI_AGENTS),
+    guard="guard(agent), called on each of its three agents,",
+    period_ms=24.0,  # a run of one call takes half of 12 ms, and more where two lanes share a core
+    price=2 * CENT,
 )
 CREWAI = Engine(
     **asdict(engines.CREWAI),
