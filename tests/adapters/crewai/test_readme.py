@@ -1,14 +1,10 @@
 import re
-import subprocess
-import sys
 from inspect import signature
 from pathlib import Path
 
-import pytest
-
 from runcycles.calls import CallGuards
-from runcycles.testing.model_server import ModelServer, RefineLoop
 from runcycles_crewai import cycles_crew, guard_tool
+from tests.adapters.examples import PATIENCE, run_example
 from tests.repo.tree import ROOT
 
 PACKAGE = ROOT / "packages" / "crewai"
@@ -21,23 +17,18 @@ def test_the_readme_shows_the_example_to_the_letter() -> None:
     assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) <= 40
 
 
-def test_the_example_is_refused_as_the_readme_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_example_is_refused_as_the_readme_says(tmp_path: Path) -> None:
     (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
-    with ModelServer(RefineLoop()) as server:
-        monkeypatch.setenv("OPENAI_BASE_URL", server.url("demo"))
-        monkeypatch.setenv("CREWAI_STORAGE_DIR", str(tmp_path))
-        ended = subprocess.run(
-            [sys.executable, EXAMPLE],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-            cwd=tmp_path,
-        )
-        assert ended.stdout.endswith(shown)
-        assert server.meter("demo").requests == 14
+    ended = run_example(EXAMPLE, tmp_path)
+    assert (ended.code, ended.requests) == (0, 14)
+    assert ended.out.endswith(shown)
+
+
+def test_without_its_guard_the_example_is_refused_nothing(tmp_path: Path) -> None:
+    ended = run_example(EXAMPLE, tmp_path, guard="with cycles_crew(client):", bare="if client:")
+    assert ended.code == 1
+    assert ended.requests >= PATIENCE
+    assert "refused" not in ended.out
 
 
 def test_every_option_has_its_row() -> None:

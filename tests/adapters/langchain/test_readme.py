@@ -1,12 +1,9 @@
 """The README keeps its word: its example runs, its tables are complete, each claim has its test."""
 
 import inspect
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +17,7 @@ from runcycles_langchain import (
     guard_model,
     guard_tools,
 )
+from tests.adapters.examples import PATIENCE, run_example
 from tests.adapters.langchain import test_callbacks as callbacks
 from tests.adapters.langchain import test_capabilities as capabilities
 from tests.adapters.langchain import test_charges as charges
@@ -186,24 +184,19 @@ def test_the_readme_shows_the_example_that_runs() -> None:
     assert len(shown.splitlines()) <= 40
 
 
-def test_the_example_ends_in_the_refusal_that_the_readme_shows() -> None:
-    command = [sys.executable, "-m", "runcycles.testing.model_server", "--until-stdin-closes"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        url = json.loads(server.stdout.readline())["base_url"]
-        done = subprocess.run(
-            [sys.executable, str(EXAMPLE)],
-            env={**os.environ, "OPENAI_BASE_URL": f"{url}/demo/v1", "OPENAI_API_KEY": "none"},
-            capture_output=True,
-            text=True,
-            timeout=WITHIN_S,
-            check=False,
-        )
-        server.communicate(timeout=WITHIN_S)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout in blocks("text")
+def test_the_example_ends_in_the_refusal_that_the_readme_shows(tmp_path: Path) -> None:
+    ended = run_example(EXAMPLE, tmp_path)
+    assert (ended.code, ended.error) == (0, "")
+    assert ended.requests < PATIENCE
+    assert ended.out in blocks("text")
+
+
+def test_without_its_guard_the_example_is_refused_nothing(tmp_path: Path) -> None:
+    guard = 'guard_model(ChatOpenAI(model="gpt-4o-mini"), client)'
+    ended = run_example(EXAMPLE, tmp_path, guard=guard, bare='ChatOpenAI(model="gpt-4o-mini")')
+    assert ended.code == 1
+    assert ended.requests >= PATIENCE
+    assert ended.out == ""
 
 
 def act(to: str) -> str:

@@ -2,11 +2,7 @@
 
 import ast
 import inspect
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +13,7 @@ from agents import Agent, RunConfig, Runner
 from runcycles import BudgetExceededError, usd
 from runcycles.calls import CallGuards
 from runcycles_openai_agents import CyclesModel, CyclesModelProvider, CyclesRunHooks, guard
+from tests.adapters.examples import PATIENCE, run_example
 from tests.adapters.openai_agents import (
     test_charges as charges,
 )
@@ -176,24 +173,19 @@ def test_the_readme_shows_the_example_that_runs() -> None:
     assert len(shown.splitlines()) <= 40
 
 
-def test_the_example_ends_in_the_refusal_that_the_readme_shows() -> None:
-    command = [sys.executable, "-m", "runcycles.testing.model_server", "--until-stdin-closes"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        url = json.loads(server.stdout.readline())["base_url"]
-        done = subprocess.run(
-            [sys.executable, str(EXAMPLE)],
-            env={**os.environ, "OPENAI_BASE_URL": f"{url}/demo/v1", "OPENAI_API_KEY": "none"},
-            capture_output=True,
-            text=True,
-            timeout=WITHIN_S,
-            check=False,
-        )
-        server.communicate(timeout=WITHIN_S)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout in blocks("text")
+def test_the_example_ends_in_the_refusal_that_the_readme_shows(tmp_path: Path) -> None:
+    ended = run_example(EXAMPLE, tmp_path)
+    assert (ended.code, ended.error) == (0, "")
+    assert ended.requests < PATIENCE
+    assert ended.out in blocks("text")
+
+
+def test_without_its_guard_the_example_is_refused_nothing(tmp_path: Path) -> None:
+    guard = "guard(editor, client)"
+    ended = run_example(EXAMPLE, tmp_path, guard=guard, bare="assert client")
+    assert ended.code == 1
+    assert ended.requests >= PATIENCE
+    assert ended.out == ""
 
 
 @pytest.mark.parametrize("block", blocks("python")[1:3])
