@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 
 from runcycles_server.http.endpoint import Endpoint
-from tests.server.authority.world import Names, tokens
+from tests.server.authority.world import COUNTED, TODAY, Names, tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,11 @@ def _spend(names: Names, _by_operator: bool) -> Ask:
     return Ask(json=asked)
 
 
+def _counter(names: Names, _by_operator: bool) -> Ask:
+    where = {"tenant_id": names.tenant, "scope": names.writer, "window_key": TODAY}
+    return Ask(json={**COUNTED, **where})
+
+
 def _new_budget(names: Names) -> dict[str, Any]:
     return {"scope": f"{names.writer}/toolset:new", "unit": "TOKENS", "allocated": tokens(5)}
 
@@ -134,6 +139,8 @@ ASKS: Final[dict[str, Asked]] = {
         json={"kind": "custom.acme.new", "risk_class": "read_only"}
     ),
     "listDeclaredActionKinds": _plain,
+    "listActionQuotaCounters": _of_tenant_id,
+    "resetActionQuotaCounter": _counter,
     "isAlive": _plain,
     "isReady": _plain,
     "describe": _plain,

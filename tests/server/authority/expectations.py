@@ -80,6 +80,8 @@ EXCEPTIONS: Final[dict[tuple[str, Caller], Expected]] = {
     ("listBudgets", Caller.OTHER_TENANT): OWN_ROWS,
     ("listPolicies", Caller.OUTSIDE): NO_ROWS,
     ("listPolicies", Caller.OTHER_TENANT): OWN_ROWS,
+    ("listActionQuotaCounters", Caller.OUTSIDE): NO_ROWS,
+    ("listActionQuotaCounters", Caller.OTHER_TENANT): OWN_ROWS,
     # the protocol says of a new budget or policy that the scope must be the tenant's: 400
     ("createBudget", Caller.OTHER_TENANT): INVALID,
     ("createPolicy", Caller.OTHER_TENANT): INVALID,

@@ -11,12 +11,14 @@ from runcycles.ledger import apply, rules
 from runcycles.ledger.state import Outcome
 from runcycles_server import reads
 from runcycles_server.decisions import explaining
+from runcycles_server.governance.budgets import commands as budget_commands
+from runcycles_server.governance.counters import lists as counters
 from runcycles_server.governance.keys.validity import KeyProblem, problem_with
 from runcycles_server.governance.policies import commands as policy_commands
 from runcycles_server.http import auth, reading
 from runcycles_server.http.auth import Gate
 from runcycles_server.http.endpoint import Access, Endpoint, Service
-from runcycles_server.http.endpoints import budgets, policies
+from runcycles_server.http.endpoints import policies
 from runcycles_server.http.exchange import Answer, Exchange
 from runcycles_server.http.exchange import Caller as Asking
 from runcycles_server.http.problems import refusal
@@ -88,8 +90,18 @@ def test_a_ledger_that_lets_a_suspended_tenant_start_is_caught(
 
 @pytest.mark.parametrize(
     "forgetful",
-    [apply, reads, reading, budgets, policies, policy_commands, queries, explaining],
-    ids=lambda module: module.__name__.rpartition(".")[2],
+    [
+        apply,
+        reads,
+        reading,
+        budget_commands,
+        policies,
+        policy_commands,
+        counters,
+        queries,
+        explaining,
+    ],
+    ids=lambda module: module.__name__.removeprefix("runcycles_server."),
 )
 def test_whoever_forgets_the_scope_filter_is_caught(
     monkeypatch: pytest.MonkeyPatch, forgetful: Any

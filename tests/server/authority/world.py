@@ -26,6 +26,9 @@ from tests.server.authority.watched import WatchedStore
 from tests.support import contract
 
 ADMIN_KEY = "the operator's own key"
+COUNTED = {"action_kind": "llm.completion", "window": "per_day_tumbling"}
+TODAY = "2027-01-15"
+"""The day of the fake clock, in which the reservation of each tenant is counted."""
 OPERATOR = {"X-Admin-API-Key": ADMIN_KEY}
 
 
@@ -160,7 +163,12 @@ async def populate(world: World, tenant: str, *, amount: int = 1_000, held: int 
         key = await made("/v1/admin/api-keys", {**of_it, "name": "all", "permissions": every})
         policy = await made(
             "/v1/admin/policies",
-            {**of_it, "name": f"{tenant}'s", "scope_pattern": f"tenant:{tenant}/*"},
+            {
+                **of_it,
+                "name": f"{tenant}'s",
+                "scope_pattern": f"tenant:{tenant}/*",
+                "action_quotas": [{**COUNTED, "max_calls": 100_000}],
+            },
         )
         stop = await made(
             "/v1/x-runcycles/stops", {"target": f"tenant:{tenant}/agent:idle", "reason": "a test"}
