@@ -7,9 +7,11 @@ from runcycles_demos.authority.actions import CENT, EMAIL, ESCALATE, NOTE
 from runcycles_demos.authority.facts import (
     Agent,
     Budget,
+    Deed,
     Expected,
     Facts,
     Happened,
+    Kept,
     Refused,
     Rows,
     Run,
@@ -26,6 +28,7 @@ EXPECTED = Expected(
     rows=(Rows(notes=1, reviews=1),),
     refused=(Refused(tool=EMAIL, http=409, code=CODE),),
     ledger=LEDGER,
+    actions=("fund",),
 )
 
 
@@ -47,6 +50,8 @@ def happened(kind: str, at: float, phase: int = 1) -> Happened:
     return Happened(at=at, phase=phase, kind=kind, case="4782")
 
 
+KEPT = Kept(reason=CODE, failed_step="enough_remaining", audited=CODE)
+FUNDED = Deed(action="fund", at=2.5, reason="once", actor="admin", audited_reason="once")
 EFFECTS = (happened(effects.NOTE, 1.1), happened(effects.REVIEW, 3.1))
 
 
@@ -58,6 +63,8 @@ def facts(**different: Any) -> Facts:
         runs=(Run(by="answer", said="done"),),
         effects=EFFECTS,
         ledger=LEDGER,
+        kept=(KEPT,),
+        deeds=(FUNDED,),
         agent=AGENT,
         ungated=AGENT,
     )

@@ -1,19 +1,24 @@
 """The demo of action authority as a user runs it: `cycles demo authority`."""
 
 import json
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runcycles_demos.authority.actions import CENT, EMAIL
+from runcycles_demos.authority.actions import CENT, EMAIL, ESCALATE, STATUS
 from runcycles_demos.authority.engine import CREWAI, LANGCHAIN, OPENAI_AGENTS
 from runcycles_demos.authority.terms import (
     APPROVE_ONCE,
     AUTHORITY_DOWN,
+    NEXT_CRM,
+    NEXT_EMAIL,
+    POLICY_DENY,
     RISK_POINTS,
     SCENES,
     SCENES_OF,
+    STOP_ALL,
     UNGATED,
     USUAL,
     ZERO_BUDGET,
@@ -35,7 +40,8 @@ def test_every_sentence_of_every_scene_holds(plain: dict[str, Any]) -> None:
     for each in plain["scenes"]:
         assert ids(each, ok=True) == [verdict["id"] for verdict in each["assertions"]]
     assert ids(scene(plain, UNGATED), ok=True) == ["A1", "A2"]
-    assert {"A8", "A9", "A11"} <= set(ids(scene(plain, ZERO_BUDGET), ok=True))
+    assert {"A7", "A8", "A9", "A11"} <= set(ids(scene(plain, ZERO_BUDGET), ok=True))
+    assert {"A7", "A10"} <= set(ids(scene(plain, STOP_ALL), ok=True))
 
 
 def test_with_nobody_to_ask_the_email_is_sent(plain: dict[str, Any]) -> None:
@@ -71,6 +77,67 @@ def test_the_ledger_is_what_three_actions_at_a_cent_make_of_it(plain: dict[str, 
     assert spent["toolset:internal-notes"] == (100 * CENT, 2 * CENT)
     assert spent["toolset:crm-updates"] == (100 * CENT, CENT)
     assert spent["toolset:send-email"] == (0, 0)
+
+
+def test_a_policy_denies_what_there_is_money_for(plain: dict[str, Any]) -> None:
+    told = scene(plain, POLICY_DENY)
+    (refused,) = told["refused"]
+    assert told["world"]["emails"] == []
+    assert (refused["http"], refused["code"]) == (409, "ACTION_KIND_DENIED")
+    assert refused["policy"].startswith("pol_")
+    emails = [each for each in told["ledger"] if each["scope"].endswith("/toolset:send-email")]
+    assert [(each["allocated"], each["spent"]) for each in emails] == [(100 * CENT, 0)]
+
+
+def test_the_next_email_is_refused_until_there_is_a_new_run(plain: dict[str, Any]) -> None:
+    told = scene(plain, NEXT_EMAIL)
+    (refused,) = told["refused"]
+    assert (refused["http"], refused["code"]) == (409, "ACTION_QUOTA_EXCEEDED")
+    assert (refused["used"], refused["limit"], refused["run_id"]) == (3, 3, "run-1")
+    received = [address for address, _ in told["world"]["emails"]]
+    assert received == [f"customer-{number}@example.com" for number in (1, 2, 3, 4)]
+    assert told["world"]["reviews"] == ["5004", "5005", "5006", "5007", "5008"]
+
+
+def test_exactly_four_rows_are_changed_before_the_operator_lets_it_go_on(
+    plain: dict[str, Any],
+) -> None:
+    told = scene(plain, NEXT_CRM)
+    (refused,) = told["refused"]
+    assert (refused["tool"], refused["code"]) == (STATUS, "BUDGET_FROZEN")
+    assert len(told["world"]["status"]) == 10
+    assert told["world"]["reviews"][0] == "5005"  # the fifth row
+    actions = [(each["action"], bool(each["reason"])) for each in told["operator_actions"]]
+    assert actions == [("freeze", True), ("unfreeze", True)]
+
+
+def test_one_stop_is_for_everybody_and_lifting_it_lifts_nothing_else(
+    plain: dict[str, Any],
+) -> None:
+    told = scene(plain, STOP_ALL)
+    assert [each["action"] for each in told["operator_actions"]] == ["freeze", "stop", "lift"]
+    codes = [(each["tool"], each["code"]) for each in told["refused"]]
+    assert sorted(codes[:4]) == [
+        (ESCALATE, "BUDGET_FROZEN"),
+        (ESCALATE, "BUDGET_FROZEN"),
+        (STATUS, "BUDGET_FROZEN"),
+        (STATUS, "BUDGET_FROZEN"),
+    ]
+    assert codes[4:] == [(EMAIL, "BUDGET_FROZEN")]  # frozen before, and still so
+    assert len(told["world"]["emails"]) == 1
+
+
+def test_so_many_emails_as_are_wished_and_not_one_more(tmp_path: Path) -> None:
+    picture = tmp_path / "emails.svg"
+    wanted = ("--fast", "--engine", "plain", "--scene", NEXT_EMAIL, "--plot", str(picture))
+    told = document(*wanted, "--emails", "21", "--quota", "20", demo=DEMO)
+    emails = scene(told, NEXT_EMAIL)
+    assert len(emails["world"]["emails"]) == 20 + 1
+    (refused,) = emails["refused"]
+    assert (refused["used"], refused["limit"]) == (20, 20)
+    root = ET.fromstring(picture.read_text(encoding="utf-8"))
+    texts = {element.text for element in root.iter()}
+    assert {"409, e-mail 21", "quota: 20 a run", "wanted", "sent"} <= texts
 
 
 def test_one_cent_of_the_operators_is_one_email(plain: dict[str, Any]) -> None:
@@ -155,8 +222,11 @@ def test_plain_lines_say_what_was_asked_and_what_became_of_the_world() -> None:
         "Scripted",
         "409 BUDGET_EXCEEDED",
         "e-mail jane@acme.example: Your case #4782",
+        "409 ACTION_KIND_DENIED",
+        "409 ACTION_QUOTA_EXCEEDED",
+        "OPERATOR  freeze toolset:crm-updates",
         "OPERATOR  fund toolset:send-email",
-        "All 9 sentences hold.",
+        "All 10 sentences hold.",
         "escalated",
     ):
         assert words in done.stdout
@@ -166,7 +236,8 @@ def test_plain_lines_say_what_was_asked_and_what_became_of_the_world() -> None:
 def test_help_names_every_flag_and_every_exit_code() -> None:
     done = cycles("--help", demo=DEMO, COLUMNS="100", TERM="dumb")
     assert done.returncode == 0
-    for flag in ("scene", "engine", "fast", "json", "plain", "no-color", "fail-open", "timeout"):
+    flags = "scene engine fast json plain no-color plot emails quota fail-open period-ms timeout"
+    for flag in flags.split():
         assert f"--{flag}" in done.stdout
     for name in (*SCENES, "plain", "langchain", "openai-agents", "crewai", "130"):
         assert name in done.stdout
@@ -180,6 +251,11 @@ def test_help_names_every_flag_and_every_exit_code() -> None:
         (["--scene", "final"], "ungated, zero-budget"),
         (["--scene", RISK_POINTS, "--engine", "crewai"], "choose --engine langchain or plain"),
         (["--fail-open"], "--scene authority-down"),
+        (["--emails", "3"], "--emails 3 --quota 3"),
+        (["--emails", "301"], "at most 300"),
+        (["--quota", "0"], "--quota 0"),
+        (["--plot", "x.svg", "--scene", UNGATED], "add --scene next-email"),
+        (["--plot", "x.png"], ".svg"),
         (["--timeout", "0"], "--timeout"),
         (["--fast", "--period-ms", "5"], "leave out --period-ms"),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runcycles_demos.authority.show import authority_stack, show
-from runcycles_demos.authority.terms import AGENT_LANE, UNGATED, ZERO_BUDGET, Terms
+from runcycles_demos.authority.terms import AGENT_LANE, APPROVE_ONCE, UNGATED, ZERO_BUDGET, Terms
 from runcycles_demos.kit.processes import Command
 from runcycles_demos.kit.showing import Wishes
 from runcycles_demos.kit.stack import Stack
@@ -95,6 +95,12 @@ def test_a_ledger_that_counts_a_microcent_too_many_is_noticed(play: Play) -> Non
     code, document = play(with_server("misreport"))
     assert code == 1
     assert failed(document) == ["A5"]
+
+
+def test_a_server_that_writes_nothing_down_is_noticed(play: Play) -> None:
+    code, document = play(with_server("keep no log"), (APPROVE_ONCE,))
+    assert code == 1
+    assert failed(document, APPROVE_ONCE) == ["A7", "A10"]
 
 
 def test_the_last_screen_names_what_does_not_hold(capsys: pytest.CaptureFixture[str]) -> None:

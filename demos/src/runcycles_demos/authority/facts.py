@@ -22,6 +22,7 @@ class Refused:
     tool: str
     http: int | None  # None: nobody answered
     code: str
+    policy: str | None = None  # that denied it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,8 @@ class Expected:
     ledger: Mapping[str, Budget] = field(default_factory=dict)
     actions: tuple[str, ...] = ()  # of the operator, while agents worked or between their runs
     ended: tuple[str, ...] = ("answer",)  # what each run ended with
-    escalates: bool = True  # whether a refusal can reach a human in this scene
+    answered: bool = True  # whether what was refused was refused by an answer
+    stops: bool = False  # whether everybody is stopped in this scene
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +62,29 @@ class Turn:
     scope: str | None = None
     policy: str | None = None
     request_id: str | None = None
+    asked_at: float = 0.0
     entered: int = 0  # how often the tool's body was entered
     told: str | None = None  # what the model was told of it; None: it was asked no more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What the server has kept of a refusal: the decision step by step, and the audit entry."""
+
+    reason: str | None  # None: no decision is known under the id of the request
+    failed_step: str | None
+    audited: str | None  # the error code in the audit entry; None: there is no entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What the operator did, and what the audit log says of it."""
+
+    action: str
+    at: float
+    reason: str
+    actor: str | None = None  # None: there is no entry
+    audited_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +125,8 @@ class Facts:
     ledger: Mapping[str, Budget]
     reserved: int = 0  # still held, in all scopes together
     active: int = 0  # reservations
+    kept: tuple[Kept, ...] = ()  # of each refusal by an answer, in their order
+    deeds: tuple[Deed, ...] = ()
     agent: Agent
     ungated: Agent | None = None  # of the scene without an authority, if that was run before
 

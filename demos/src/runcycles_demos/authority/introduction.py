@@ -4,9 +4,10 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
+from runcycles_demos.authority.actions import EMAIL
 from runcycles_demos.authority.engine import PLAIN
 from runcycles_demos.authority.scenes import SCENES
-from runcycles_demos.authority.terms import UNGATED, Terms
+from runcycles_demos.authority.terms import NEXT_EMAIL, UNGATED, Terms
 
 _DISTRIBUTIONS = ("runcycles", "runcycles-server", "runcycles-demos")
 
@@ -28,20 +29,22 @@ def introduction(terms: Terms, *, brief: bool = False) -> dict[str, Any]:
             "responses and its ledger. What the agent says of itself counts for nothing"
         ),
     }
+    versions = {name: version(name) for name in _DISTRIBUTIONS}
     return {
         "scene": terms.scene,
         "engine": {"name": engine.name, "version": engine.version},
-        "versions": {
-            **{name: version(name) for name in _DISTRIBUTIONS},
-            "python": platform.python_version(),
-        },
+        "versions": {**versions, "python": platform.python_version()},
         "period_ms": terms.period_ms,
         "fail_open": terms.fail_open,
+        "emails": terms.emails,
+        "quota": terms.quota,
+        "quotas": {EMAIL: terms.quota} if terms.scene == NEXT_EMAIL else {},
         "headline": scene.headline,
         "story": scene.story,
-        "rules": [list(rule) for rule in scene.rules],
-        "cases": [case.id for case in scene.cases],
+        "rules": [list(rule) for rule in scene.rules(terms)],
+        "cases": [case.id for case in scene.cases(terms)],
         "rows": {} if brief else rows,
+        "caption": _caption(terms, versions),
     }
 
 
@@ -49,3 +52,15 @@ def _pace(terms: Terms) -> str:
     if terms.fast:
         return "and that it says it at once (--fast)"
     return f"and its pace, one answer per {terms.period_ms:g} ms"
+
+
+def _caption(terms: Terms, versions: dict[str, str]) -> list[str]:
+    engine = terms.engine.name
+    if terms.engine is not PLAIN:
+        engine += f" {terms.engine.version}"
+    named = " · ".join(f"{name} {number}" for name, number in versions.items())
+    pace = "at once" if terms.fast else f"one answer per {terms.period_ms:g} ms"
+    return [
+        f"engine {engine} · {named} · Python {platform.python_version()}",
+        f"scripted model, {pace} · sent: counted by the mailbox",
+    ]

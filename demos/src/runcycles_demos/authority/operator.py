@@ -5,11 +5,12 @@ from typing import Any
 
 import httpx
 
-from runcycles import Amount
+from runcycles import Amount, Unit
 from runcycles_demos.kit.stack import Authority
 from runcycles_demos.kit.trouble import StackError
 
 _ANSWER_S = 10.0
+_STOPS = "/v1/x-runcycles/stops"
 # The agent may spend what it is given, and may not give itself more.
 _PERMISSIONS = (
     "reservations:create",
@@ -56,16 +57,68 @@ class Operator:
         body = {"operation": "CREDIT", "amount": _plain(amount), "reason": reason}
         return self._ask("POST", "/v1/admin/budgets/fund", body, query)
 
+    def policy(self, tenant: str, name: str, scope: str, **rules: Any) -> str:
+        """Make a policy for a scope and all below it; return its id."""
+        body = {"tenant_id": tenant, "name": name, "scope_pattern": scope, **rules}
+        return str(self._ask("POST", "/v1/admin/policies", body).json()["policy_id"])
+
+    def freeze(self, scope: str, reason: str) -> httpx.Response:
+        """Freeze a budget of dollars: nothing new is held in it."""
+        return self._ask("POST", "/v1/admin/budgets/freeze", {"reason": reason}, _dollars(scope))
+
+    def unfreeze(self, scope: str, reason: str) -> httpx.Response:
+        """Let a frozen budget be used again."""
+        return self._ask("POST", "/v1/admin/budgets/unfreeze", {"reason": reason}, _dollars(scope))
+
+    def stop(self, target: str, reason: str) -> httpx.Response:
+        """Stop everybody whom the target covers."""
+        return self._ask("POST", _STOPS, {"target": target, "reason": reason})
+
+    def lift(self, stop_id: str) -> httpx.Response:
+        """Lift a stop."""
+        return self._ask("DELETE", f"{_STOPS}/{stop_id}")
+
+    def explanation(self, request_id: str) -> dict[str, Any] | None:
+        """Return the decision that a request has led to, step by step."""
+        told = self._look("/v1/x-runcycles/explain", id=request_id)
+        decisions: list[dict[str, Any]] = [] if told is None else told["decisions"]
+        return decisions[0] if decisions else None
+
+    def audit(self, request_id: str) -> dict[str, Any] | None:
+        """Return the audit entry of a request."""
+        told = self._look("/v1/admin/audit/logs", request_id=request_id)
+        entries: list[dict[str, Any]] = [] if told is None else told["logs"]
+        return entries[0] if entries else None
+
+    def _look(self, path: str, **query: str) -> dict[str, Any] | None:
+        answer = self._send("GET", path, query=query)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        return dict(_checked(answer).json())
+
     def _ask(
         self, method: str, path: str, body: Any = None, query: dict[str, str] | None = None
     ) -> httpx.Response:
+        return _checked(self._send(method, path, body, query))
+
+    def _send(
+        self, method: str, path: str, body: Any = None, query: dict[str, str] | None = None
+    ) -> httpx.Response:
         try:
-            answer = self._http.request(method, path, json=body, params=query)
+            return self._http.request(method, path, json=body, params=query)
         except httpx.HTTPError as exc:
             raise StackError(f"The Cycles server does not answer the operator: {exc}.") from exc
-        if not answer.is_success:
-            raise StackError(f"The Cycles server refused {method} {path}: {answer.text}")
-        return answer
+
+
+def _checked(answer: httpx.Response) -> httpx.Response:
+    if not answer.is_success:
+        asked = f"{answer.request.method} {answer.request.url.path}"
+        raise StackError(f"The Cycles server refused {asked}: {answer.text}")
+    return answer
+
+
+def _dollars(scope: str) -> dict[str, str]:
+    return {"scope": scope, "unit": Unit.USD_MICROCENTS}
 
 
 def _plain(amount: Amount) -> dict[str, Any]:

@@ -28,6 +28,11 @@ class TurnReading:
         return self.arguments["tool"]
 
     @property
+    def permitted(self) -> bool:
+        """Whether it was asked for and permitted."""
+        return self.asked is not None and bool(self.asked["allowed"])
+
+    @property
     def refused(self) -> bool:
         """Whether it was asked for and not permitted."""
         return self.asked is not None and not self.asked["allowed"]
@@ -38,6 +43,7 @@ class RunReading:
     """One run of an agent. The n-th question is about the n-th call that the model wanted."""
 
     lane: str
+    began: float
     turns: list[TurnReading] = field(default_factory=list)
     ended: Event | None = None
     _keys: list[str] = field(default_factory=list)
@@ -120,7 +126,11 @@ class SceneReading:
         return [event for event in self.effects if event["effect"] == kind]
 
     def used_of(self, tool: str) -> str:
-        """Return what is gone of a tool's own budget, or of that which all of them share."""
+        """Return what is gone of a tool's quota, of its own budget, or of that of all tools."""
+        if quota := self.intro["quotas"].get(tool):
+            turns = self.runs[-1].turns if self.runs else []
+            gone = sum(turn.tool == tool and turn.permitted for turn in turns)
+            return f"{gone} of {quota}"
         own = f"/toolset:{actions()[tool].toolset}"
         found = [scope for scope in self.ledger if scope.endswith(own)] or [
             scope for scope in self.ledger if self.ledger[scope][-1] == Unit.RISK_POINTS
@@ -143,7 +153,7 @@ class SceneReading:
     def _take(self, event: Event) -> None:
         self.now = max(self.now, event.t)
         if event.kind == "run_started":
-            self.runs.append(RunReading(lane=event.lane))
+            self.runs.append(RunReading(lane=event.lane, began=event.t))
         elif event.lane != BOTH:
             for run in [run for run in self.runs if run.lane == event.lane][-1:]:
                 run.take(event)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from runcycles import CyclesError
 from runcycles_demos.authority.assertions import judge
-from runcycles_demos.authority.engine import Engine
 from runcycles_demos.authority.facts import Agent, Expected
 from runcycles_demos.authority.gathering import gather
 from runcycles_demos.authority.introduction import introduction
 from runcycles_demos.authority.operator import Operator
+from runcycles_demos.authority.plot import plot
 from runcycles_demos.authority.reading import SceneReading
 from runcycles_demos.authority.render_json import document
 from runcycles_demos.authority.render_live import LiveRenderer
@@ -20,8 +20,17 @@ from runcycles_demos.authority.render_plain import PlainRenderer
 from runcycles_demos.authority.scenes import SCENES
 from runcycles_demos.authority.screens import matrix
 from runcycles_demos.authority.stage import Stage
-from runcycles_demos.authority.terms import AGENT_LANE, BOTH, UNGATED, Terms
+from runcycles_demos.authority.terms import (
+    AGENT_LANE,
+    BOTH,
+    NEXT_EMAIL,
+    OTHER_LANE,
+    STOP_ALL,
+    UNGATED,
+    Terms,
+)
 from runcycles_demos.authority.world.world import World
+from runcycles_demos.kit import svg
 from runcycles_demos.kit.engines import QUIET, kept_in
 from runcycles_demos.kit.processes import Child, Command
 from runcycles_demos.kit.renderers import Renderer
@@ -44,7 +53,8 @@ _LANE = "runcycles_demos.authority.lane"
 
 def authority_stack() -> Stack:
     """Return the real thing: our server, and the agent."""
-    return Stack(agents={AGENT_LANE: Command(module=_LANE, environment=QUIET)})
+    agent = Command(module=_LANE, environment=QUIET)
+    return Stack(agents={AGENT_LANE: agent, OTHER_LANE: agent})
 
 
 def show(scenes: Sequence[Terms], wishes: Wishes, stack: Stack | None = None) -> int:
@@ -54,7 +64,7 @@ def show(scenes: Sequence[Terms], wishes: Wishes, stack: Stack | None = None) ->
     with Interruptions() as interruptions:
         check = checker(interruptions, max(terms.timeout_s for terms in scenes))
         with ExitStack() as exits:
-            cast = _Cast(stack or authority_stack(), scenes[0].engine, check, exits)
+            cast = _Cast(stack or authority_stack(), scenes, check, exits)
             for terms in scenes:
                 timeline = Timeline()
                 brief = bool(timelines)
@@ -76,7 +86,7 @@ class _Cast:
     """What is started once and plays in all scenes."""
 
     stack: Stack
-    engine: Engine
+    scenes: Sequence[Terms]
     check: Check
     exits: ExitStack
     ungated: Agent | None = None
@@ -96,9 +106,11 @@ class _Cast:
             self.running = self.exits.enter_context(RunningStack(self.stack, self.check))
             server = self.running.start_authority()
             kept = kept_in(str(self.running.folder))
-            for lane, command in self.stack.agents.items():
-                told = command.plus("--engine", self.engine.name, **kept)
-                self.lanes[lane] = self.running.start(lane, told)
+            engine = self.scenes[0].engine
+            both = STOP_ALL in [terms.scene for terms in self.scenes]
+            for lane in (AGENT_LANE, OTHER_LANE) if both else (AGENT_LANE,):
+                command = self.stack.agents[lane].plus("--engine", engine.name, **kept)
+                self.lanes[lane] = self.running.start(lane, command)
             authority = authority_of(self.running.ready(server))
             self.operator = self.exits.enter_context(closing(Operator(authority)))
             for lane, child in self.lanes.items():
@@ -115,6 +127,8 @@ def _show_scene(terms: Terms, wishes: Wishes, cast: _Cast, timeline: Timeline) -
         screen.finish(timeline)
     if trouble is not None:
         print(f"cycles demo authority: {trouble}", file=sys.stderr)
+    if wishes.plot is not None and complete and terms.scene == NEXT_EMAIL:
+        wishes.plot.write_text(svg.draw(plot(SceneReading.of(timeline))), encoding="utf-8")
     return code
 
 
@@ -136,7 +150,7 @@ def _perform(
                 stack=running,
                 lanes=cast.lanes,
                 operator=operator,
-                world=exits.enter_context(World(scene.cases)),
+                world=exits.enter_context(World(scene.cases(terms))),
                 exits=exits,
             )
             return _judged(stage, cast, scene.play(stage))

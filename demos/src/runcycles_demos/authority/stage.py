@@ -13,6 +13,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import httpx
+
 from runcycles import Amount
 from runcycles.testing.model_server import ModelRequest, ModelServer, Reply
 from runcycles_demos.authority.actions import DOLLARS
@@ -81,6 +83,13 @@ class Stage:
         """Return the seconds since the scene began."""
         return time.monotonic() - self.began
 
+    def permitted(self, lane: str, tool: str, *, phase: int) -> int:
+        """Return how often an agent was permitted to use a tool in one phase."""
+        return sum(
+            event["allowed"] and event["tool"] == tool and event["phase"] == phase
+            for event in self.timeline.of(lane, "asked")
+        )
+
     def open_books(self, tenant: str, operator: Operator | None = None) -> Books:
         """Make a tenant."""
         authority = (operator or self.operator).tenant(tenant)
@@ -96,19 +105,31 @@ class Stage:
     def fund(self, books: Books, scope: str, amount: Amount, reason: str) -> None:
         """The operator adds to a budget."""
         answer = self.operator.fund(books.authority.tenant, scope, amount, reason)
-        self.acted("fund", scope, reason, request_id=answer.headers.get("X-Request-Id"))
+        self._acted("fund", scope, reason, answer)
 
-    def acted(self, action: str, target: str, reason: str, **facts: Any) -> None:
-        """Take down what the operator has done."""
-        self.timeline.add(
-            self.now(),
-            BOTH,
-            "operator_action",
-            action=action,
-            target=target,
-            reason=reason,
-            **facts,
-        )
+    def freeze(self, scope: str, reason: str) -> None:
+        """The operator freezes a budget."""
+        self._acted("freeze", scope, reason, self.operator.freeze(scope, reason))
+
+    def unfreeze(self, scope: str, reason: str) -> None:
+        """The operator lets a frozen budget be used again."""
+        self._acted("unfreeze", scope, reason, self.operator.unfreeze(scope, reason))
+
+    def stop(self, target: str, reason: str) -> str:
+        """The operator stops everybody whom the target covers; return the id of the stop."""
+        answer = self.operator.stop(target, reason)
+        self._acted("stop", target, reason, answer)
+        return str(answer.json()["stop_id"])
+
+    def lift(self, stop_id: str, reason: str) -> None:
+        """The operator lifts a stop that was made for this reason."""
+        self._acted("lift", stop_id, reason, self.operator.lift(stop_id))
+
+    def _acted(self, action: str, target: str, reason: str, answer: httpx.Response) -> None:
+        """Take down what the operator has done, at the moment at which the answer is there."""
+        told = {"action": action, "target": target, "reason": reason}
+        request_id = answer.headers.get("X-Request-Id")
+        self.timeline.add(self.now(), BOTH, "operator_action", **told, request_id=request_id)
 
     def start_server(self, name: str) -> Authority:
         """Start a server for this scene alone; on the same books, if there was one of that name."""
@@ -146,11 +167,11 @@ class Stage:
             models.callback(gate.close)
             while running:
                 tick = time.monotonic()
+                for lane in self._follow(list(running), asked):
+                    del running[lane]
                 gate.serve()
                 if meanwhile is not None:
                     meanwhile()
-                for lane in self._follow(list(running), asked):
-                    del running[lane]
                 if time.monotonic() >= self._ledger_due:
                     self.read_ledgers()
                 self.screen.update(self.timeline)

@@ -59,8 +59,8 @@ def draw(plot: Plot, *, width: int, height: int, styles: tuple[str, ...], dim: s
     _note(canvas, plot, styles[-1])
     for column in range(0, canvas.width, 2):
         canvas.write(column, _row(canvas, plot, plot.limit), "╌", dim)
-    labels = {_row(canvas, plot, value): f"${value:g}" for value in ticks(plot.top, about=2)}
-    labels[_row(canvas, plot, plot.limit)] = f"${plot.limit:g}"
+    labels = {_row(canvas, plot, value): plot.label(value) for value in ticks(plot.top, about=2)}
+    labels[_row(canvas, plot, plot.limit)] = plot.label(plot.limit)
     lines = [
         Text.assemble((f"{labels.get(row, ''):>{_AXIS - 2}} ┤", dim), canvas.row(row))
         for row in range(canvas.height)

@@ -49,6 +49,11 @@ class Plot:
     mark: Mark | None
     seconds: float  # length of the time axis
     top: float  # height of the value axis
+    unit: str = "$"  # what stands before a value
+
+    def label(self, value: float) -> str:
+        """Return a value of its axis in words."""
+        return f"{self.unit}{value:g}"
 
 
 def ticks(length: float, *, about: int) -> list[float]:

@@ -84,7 +84,7 @@ class _Frame:
         for value in ticks(self.plot.top, about=5):
             y = self.y(value)
             drawn.append(_line(_LEFT, y, self.right, y, "grid" if value else "axis"))
-            drawn.append(_text(_LEFT - 10, y + 5, f"${value:g}", anchor="end"))
+            drawn.append(_text(_LEFT - 10, y + 5, self.plot.label(value), anchor="end"))
         for t in ticks(self.plot.seconds, about=6):
             drawn.append(_line(self.x(t), self.bottom, self.x(t), self.bottom + 5, "axis"))
             drawn.append(_text(self.x(t), self.bottom + 24, f"{t:g} s", anchor="middle"))
