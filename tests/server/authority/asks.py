@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 
 from runcycles_server.http.endpoint import Endpoint
-from tests.server.authority.world import COUNTED, TODAY, Names, tokens
+from tests.server.authority.world import KIND, TODAY, Names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +64,12 @@ def _new(body: Callable[[Names], dict[str, Any]]) -> Asked:
 
 
 def _reservation(body: Any = None) -> Asked:
-    def asked(names: Names, _by_operator: bool) -> Ask:
-        return Ask(json=body, path={"reservation_id": names.reservation_id})
+    return lambda names, _: Ask(json=body, path={"reservation_id": names.reservation_id})
 
-    return asked
+
+def _commit(names: Names, _by_operator: bool) -> Ask:
+    body = {"idempotency_key": "c", "actual": names.tokens()}
+    return Ask(json=body, path={"reservation_id": names.reservation_id})
 
 
 def _key(body: Any = None) -> Asked:
@@ -80,22 +82,22 @@ def _spend(names: Names, _by_operator: bool) -> Ask:
     return Ask(json=asked)
 
 
-def _counter(names: Names, _by_operator: bool) -> Ask:
-    where = {"tenant_id": names.tenant, "scope": names.writer, "window_key": TODAY}
-    return Ask(json={**COUNTED, **where})
-
-
 def _new_budget(names: Names) -> dict[str, Any]:
-    return {"scope": f"{names.writer}/toolset:new", "unit": "TOKENS", "allocated": tokens(5)}
+    return {"scope": f"{names.writer}/toolset:new", "unit": "TOKENS", "allocated": names.tokens()}
 
 
 def _new_policy(names: Names) -> dict[str, Any]:
     return {"name": "new", "scope_pattern": names.writer}
 
 
+def _reset(names: Names, _by_operator: bool) -> Ask:
+    counter = {"action_kind": KIND, "window": "per_tenant_per_day", "window_key": TODAY}
+    return Ask(json={**counter, "tenant_id": names.tenant, "scope": names.root})
+
+
 ASKS: Final[dict[str, Asked]] = {
     "createReservation": lambda names, _: Ask(json=names.question("reserve")),
-    "commitReservation": _reservation({"idempotency_key": "c", "actual": tokens(5)}),
+    "commitReservation": _commit,
     "releaseReservation": _reservation({"idempotency_key": "r"}),
     "extendReservation": _reservation({"idempotency_key": "e", "extend_by_ms": 1_000}),
     "decide": lambda names, _: Ask(json=names.question("decide")),
@@ -119,7 +121,7 @@ ASKS: Final[dict[str, Asked]] = {
     "listBudgets": _of_tenant_id,
     "lookupBudget": _budget(),
     "updateBudget": _budget({"metadata": {"changed": "yes"}}),
-    "fundBudget": _budget({"operation": "CREDIT", "amount": tokens(5)}),
+    "fundBudget": _budget({"operation": "CREDIT", "amount": {"unit": "TOKENS", "amount": 5}}),
     "freezeBudget": _budget({}),
     "unfreezeBudget": _budget({}, is_frozen=True),
     "setBudgetCaps": _budget({"caps": {"max_tokens": 5}}),
@@ -128,6 +130,8 @@ ASKS: Final[dict[str, Asked]] = {
     "updatePolicy": lambda names, _: Ask(
         json={"description": "changed"}, path={"policy_id": names.policy_id}
     ),
+    "listActionQuotaCounters": _of_tenant_id,
+    "resetActionQuotaCounter": _reset,
     "stop": lambda names, _: Ask(json={"target": names.root, "reason": "a test"}),
     "listStops": _plain,
     "lift": lambda names, _: Ask(path={"stop_id": names.stop_id}),
@@ -139,8 +143,6 @@ ASKS: Final[dict[str, Asked]] = {
         json={"kind": "custom.acme.new", "risk_class": "read_only"}
     ),
     "listDeclaredActionKinds": _plain,
-    "listActionQuotaCounters": _of_tenant_id,
-    "resetActionQuotaCounter": _counter,
     "isAlive": _plain,
     "isReady": _plain,
     "describe": _plain,

@@ -1,36 +1,38 @@
 """The matrix put to the test: an authority that forgets one of its checks does not pass it."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from runcycles import scopes
 from runcycles.errors import ErrorCode
-from runcycles.ledger import apply, rules
+from runcycles.ledger import rules
 from runcycles.ledger.state import Outcome
-from runcycles_server import reads
-from runcycles_server.decisions import explaining
-from runcycles_server.governance.budgets import commands as budget_commands
-from runcycles_server.governance.counters import lists as counters
 from runcycles_server.governance.keys.validity import KeyProblem, problem_with
-from runcycles_server.governance.policies import commands as policy_commands
-from runcycles_server.http import auth, reading
+from runcycles_server.http import auth
 from runcycles_server.http.auth import Gate
 from runcycles_server.http.endpoint import Access, Endpoint, Service
-from runcycles_server.http.endpoints import policies
 from runcycles_server.http.exchange import Answer, Exchange
 from runcycles_server.http.exchange import Caller as Asking
 from runcycles_server.http.problems import refusal
 from runcycles_server.http.routes import ENDPOINTS
 from runcycles_server.records import Setting
-from runcycles_server.stores import queries
 from tests.server.authority.asks import ASKS
 from tests.server.authority.expectations import Caller
 from tests.server.authority.matrix import faults
 
 KNOWN = [row for row in ENDPOINTS if row.operation in ASKS]
 """The rows that the matrix has; another test sees to it that these are all of them."""
+
+FILTERING = [
+    module
+    for name, module in sorted(sys.modules.items())
+    if name.startswith("runcycles") and hasattr(module, "passes_filter") and module is not scopes
+]
+"""Every module that holds something against the scope filter of a key."""
 
 admitted = Gate.admit
 
@@ -88,21 +90,7 @@ def test_a_ledger_that_lets_a_suspended_tenant_start_is_caught(
     assert caught(Caller.SUSPENDED)
 
 
-@pytest.mark.parametrize(
-    "forgetful",
-    [
-        apply,
-        reads,
-        reading,
-        budget_commands,
-        policies,
-        policy_commands,
-        counters,
-        queries,
-        explaining,
-    ],
-    ids=lambda module: module.__name__.removeprefix("runcycles_server."),
-)
+@pytest.mark.parametrize("forgetful", FILTERING, ids=lambda module: module.__name__)
 def test_whoever_forgets_the_scope_filter_is_caught(
     monkeypatch: pytest.MonkeyPatch, forgetful: Any
 ) -> None:

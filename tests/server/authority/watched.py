@@ -15,11 +15,11 @@ class WatchedStore:
     """Any store, with everything that was ever kept in it."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
         self.kept: dict[Key, Record] = {}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        return getattr(self.store, name)
 
     async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
         """Run the transition, and remember what the store keeps of it."""
@@ -29,7 +29,7 @@ class WatchedStore:
             last[:] = [transition(snapshot)]
             return last[0]
 
-        reply = await self._store.transact(footprint, watched)
+        reply = await self.store.transact(footprint, watched)
         (outcome,) = last
         assert isinstance(outcome, Outcome)
         self.kept.update((record.key, record) for record in outcome.changes)

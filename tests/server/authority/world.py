@@ -26,10 +26,12 @@ from tests.server.authority.watched import WatchedStore
 from tests.support import contract
 
 ADMIN_KEY = "the operator's own key"
-COUNTED = {"action_kind": "llm.completion", "window": "per_day_tumbling"}
-TODAY = "2027-01-15"
-"""The day of the fake clock, in which the reservation of each tenant is counted."""
 OPERATOR = {"X-Admin-API-Key": ADMIN_KEY}
+KIND = "llm.completion"
+TODAY = "2027-01-15"
+"""The day on which the clock of these tests stands."""
+STEPS = {"acme": 1_000_003, "rival": 999_983}
+"""The tenants, and a prime number for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,8 @@ class Names:
     """What there is to ask for, all of it the tenant's own."""
 
     tenant: str
+    step: int
+    """Every amount of the tenant is a multiple of this, and none of another tenant's is."""
     secret: str
     key_id: str
     reservation_id: str
@@ -63,19 +67,18 @@ class Names:
         """The header with its key, which may do everything."""
         return {"X-Cycles-API-Key": self.secret}
 
-    def question(self, key: str) -> dict[str, Any]:
+    def question(self, key: str, times: int = 1) -> dict[str, Any]:
         """A reserve of its agent."""
         return {
             "idempotency_key": key,
             "subject": {"tenant": self.tenant, "agent": "writer"},
-            "action": {"kind": "llm.completion", "name": "gpt-4o"},
-            "estimate": tokens(10),
+            "action": {"kind": KIND, "name": "gpt-4o"},
+            "estimate": self.tokens(times),
         }
 
-
-def tokens(amount: int) -> dict[str, Any]:
-    """Some tokens, as they stand in JSON."""
-    return {"unit": "TOKENS", "amount": amount}
+    def tokens(self, times: int = 1) -> dict[str, Any]:
+        """Some tokens of the tenant, as they stand in JSON."""
+        return {"unit": "TOKENS", "amount": self.step * times}
 
 
 class World:
@@ -85,7 +88,8 @@ class World:
         self.store = store
         real = cast("Store", store)
         gate = Gate(real, admin_digest=digest_of(ADMIN_KEY))
-        self.app = App(endpoints, Service(Authority(real), Operator(real)), gate)
+        self.operator = Operator(real)
+        self.app = App(endpoints, Service(Authority(real), self.operator), gate)
 
     def client(self, headers: dict[str, str]) -> httpx.AsyncClient:
         """A client whose every answer is held against the published document."""
@@ -139,12 +143,21 @@ async def _drawn() -> Blueprint:
     store = WatchedStore(cast("Store", MemoryStore(FakeClock().now_ms)))
     await store.start()
     world = World(store)
-    names = [await populate(world, tenant) for tenant in ("acme", "rival")]
+    names = [await populate(world, tenant, step) for tenant, step in STEPS.items()]
     return Blueprint(records=tuple(store.kept.values()), acme=names[0], rival=names[1])
 
 
-async def populate(world: World, tenant: str, *, amount: int = 1_000, held: int = 10) -> Names:
+async def populate(world: World, tenant: str, step: int) -> Names:
     """A tenant with everything that a tenant can have; its names."""
+    names = Names(
+        tenant=tenant,
+        step=step,
+        secret="",
+        key_id="",
+        reservation_id="",
+        policy_id="",
+        stop_id="",
+    )
     async with world.client(OPERATOR) as admin:
 
         async def made(path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -157,7 +170,7 @@ async def populate(world: World, tenant: str, *, amount: int = 1_000, held: int 
         of_it = {"tenant_id": tenant}
         for below in ("", "/agent:writer", "/agent:frozen"):
             at = {"scope": f"tenant:{tenant}{below}", "unit": "TOKENS"}
-            await made("/v1/admin/budgets", {**of_it, **at, "allocated": tokens(amount)})
+            await made("/v1/admin/budgets", {**of_it, **at, "allocated": names.tokens(100)})
         await made(f"/v1/admin/budgets/freeze?scope=tenant:{tenant}/agent:frozen&unit=TOKENS", {})
         every = [str(permission) for permission in Permission]
         key = await made("/v1/admin/api-keys", {**of_it, "name": "all", "permissions": every})
@@ -167,23 +180,23 @@ async def populate(world: World, tenant: str, *, amount: int = 1_000, held: int 
                 **of_it,
                 "name": f"{tenant}'s",
                 "scope_pattern": f"tenant:{tenant}/*",
-                "action_quotas": [{**COUNTED, "max_calls": 100_000}],
+                "action_quotas": [
+                    {"action_kind": KIND, "max_calls": 1_000, "window": "per_tenant_per_day"}
+                ],
             },
         )
         stop = await made(
             "/v1/x-runcycles/stops", {"target": f"tenant:{tenant}/agent:idle", "reason": "a test"}
         )
-    names = Names(
-        tenant=tenant,
+    names = replace(
+        names,
         secret=key["key_secret"],
         key_id=key["key_id"],
-        reservation_id="",
         policy_id=policy["policy_id"],
         stop_id=stop["stop_id"],
     )
     async with world.client(names.key) as client:
-        asked = {**names.question("held"), "estimate": tokens(held)}
-        answer = await client.post("/v1/reservations", json=asked)
+        answer = await client.post("/v1/reservations", json=names.question("held"))
         assert answer.status_code == 200, answer.text
     names = replace(names, reservation_id=answer.json()["reservation_id"])
     assert all(getattr(names, field.name) for field in fields(names))
