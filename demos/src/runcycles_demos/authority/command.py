@@ -35,66 +35,75 @@ Exit codes: 0 every sentence holds, 1 one does not, 2 wrong usage, \
 """
 
 
+_Scenes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scene",
+        metavar="NAME",
+        help=f"What to show: {', '.join(SCENES)} or {ALL}; repeatable.",
+        show_default=", ".join(USUAL),
+    ),
+]
+_EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        metavar="NAME",
+        help=f"What the agent is built with: {', '.join(ENGINES)}.",
+        show_default="langchain if it is installed, otherwise plain",
+    ),
+]
+_Fast = Annotated[bool, typer.Option("--fast", help="No pace: the model answers at once.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+_Plain = Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")]
+_NoColor = Annotated[
+    bool, typer.Option("--no-color", help="Lines instead of the live view; so does NO_COLOR.")
+]
+_Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE.svg", help=f"Also draw {NEXT_EMAIL} into this file."),
+]
+_Emails = Annotated[
+    int, typer.Option("--emails", help=f"In {NEXT_EMAIL}, how many customers wait for one.")
+]
+_Quota = Annotated[
+    int, typer.Option("--quota", help=f"In {NEXT_EMAIL}, how many may be sent in a run.")
+]
+_FailOpen = Annotated[
+    bool,
+    typer.Option(
+        "--fail-open", help=f"In {AUTHORITY_DOWN}, let tools run that nobody could be asked for."
+    ),
+]
+_Period = Annotated[
+    float | None,
+    typer.Option(
+        "--period-ms", help="Time per answer of the model.", show_default=f"{PERIOD_MS:g}"
+    ),
+]
+_Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        help="Give up after so many seconds.",
+        show_default=f"{DEFAULT_TIMEOUT_S:g} for each scene, more for many e-mails",
+    ),
+]
+
+
 def authority(  # noqa: PLR0913, PLR0917 - typer reads the parameters by name
-    scene: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--scene",
-            metavar="NAME",
-            help=f"What to show: {', '.join(SCENES)} or {ALL}; repeatable.",
-            show_default=", ".join(USUAL),
-        ),
-    ] = None,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            "--engine",
-            metavar="NAME",
-            help=f"What the agent is built with: {', '.join(ENGINES)}.",
-            show_default="langchain if it is installed, otherwise plain",
-        ),
-    ] = None,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="No pace: the model answers at once.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document and nothing else.")
-    ] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")] = False,
-    no_color: Annotated[
-        bool, typer.Option("--no-color", help="Lines instead of the live view; so does NO_COLOR.")
-    ] = False,
-    emails: Annotated[
-        int, typer.Option("--emails", help=f"In {NEXT_EMAIL}, how many customers wait for one.")
-    ] = DEFAULT_EMAILS,
-    quota: Annotated[
-        int, typer.Option("--quota", help=f"In {NEXT_EMAIL}, how many may be sent in a run.")
-    ] = DEFAULT_QUOTA,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", metavar="FILE.svg", help=f"Also draw {NEXT_EMAIL} into this file."),
-    ] = None,
-    fail_open: Annotated[
-        bool,
-        typer.Option(
-            "--fail-open",
-            help=f"In {AUTHORITY_DOWN}, let tools run that nobody could be asked for.",
-        ),
-    ] = False,
-    period_ms: Annotated[
-        float | None,
-        typer.Option(
-            "--period-ms", help="Time per answer of the model.", show_default=f"{PERIOD_MS:g}"
-        ),
-    ] = None,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--timeout",
-            help="Give up after so many seconds.",
-            show_default=f"{DEFAULT_TIMEOUT_S:g} for each scene, more for many e-mails",
-        ),
-    ] = None,
+    scene: _Scenes = None,
+    engine: _EngineName = None,
+    fast: _Fast = False,
+    as_json: _Json = False,
+    plain: _Plain = False,
+    no_color: _NoColor = False,
+    plot: _Plot = None,
+    emails: _Emails = DEFAULT_EMAILS,
+    quota: _Quota = DEFAULT_QUOTA,
+    fail_open: _FailOpen = False,
+    period_ms: _Period = None,
+    timeout: _Timeout = None,
 ) -> None:
     """Let a support agent act, and decide which action it may take."""
     built_with = usual() if engine is None else one_of(ENGINES, engine, "--engine")
