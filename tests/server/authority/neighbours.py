@@ -101,6 +101,10 @@ def _agents(_own: Names, _about: Names, _attempt: Attempt, _held: str) -> Sent:
     return Sent("GET", "/v1/balances", params={"agent": "writer"})
 
 
+def _all_balances(_own: Names, about: Names, _attempt: Attempt, _held: str) -> Sent:
+    return Sent("GET", "/v1/balances", params={"tenant_id": about.tenant})
+
+
 def _budgets(_own: Names, about: Names, _attempt: Attempt, _held: str) -> Sent:
     return Sent("GET", "/v1/admin/budgets", params={"tenant_id": about.tenant})
 
@@ -159,7 +163,7 @@ TRIED: Final[dict[str, Callable[[Names, Names, Attempt, str], Sent]]] = {
     for made in (
         *(_reserve, _nameless, _decide, _event, _commit, _release, _extend, _get, _list),
         *(_balances, _agents, _budgets, _policies, _lookup, _fund, _budget, _policy, _change),
-        *(_explain, _introspect, _counters),
+        *(_explain, _introspect, _counters, _all_balances),
     )
 }
 ATTEMPTS: Final = st.builds(

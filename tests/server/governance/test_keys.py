@@ -1,5 +1,6 @@
 """API keys: how they look, how they change, how they end, and that nothing keeps their text."""
 
+import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,15 @@ from typing import Any
 import httpx
 import pytest
 
-from runcycles.ledger.state import tenant_key
+from runcycles.errors import CyclesProtocolError
+from runcycles.ledger.state import Outcome, tenant_key
 from runcycles.types import TenantStatus
+from runcycles_server.governance.audit.deeds import Actor
+from runcycles_server.governance.keys import commands
+from runcycles_server.governance.keys.bodies import KeyQuestion, KeyUpdate
 from runcycles_server.governance.keys.rules import digest_of
+from runcycles_server.governance.keys.views import created
+from runcycles_server.governance.operator import Operator
 from runcycles_server.governance.permissions import (
     DEFAULT_PERMISSIONS,
     Permission,
@@ -18,6 +25,9 @@ from runcycles_server.governance.permissions import (
     permits,
 )
 from runcycles_server.records import ApiKey, api_key_key
+from runcycles_server.stores.memory import MemoryStore
+from runcycles_server.stores.suite import Clock
+from runcycles_server.stores.suite.samples import an_api_key
 from tests.support.served import Served
 
 PATH = "/v1/admin/api-keys"
@@ -71,6 +81,11 @@ def test_a_new_key_is_256_random_bits_and_opens_its_tenant(server: Served) -> No
 def test_nothing_keeps_the_text_of_a_key(server: Served) -> None:
     secret = make(server, server.tenant())["key_secret"]
     assert secret not in repr(kept(server, secret))
+
+
+def test_no_key_is_written_where_its_answer_is(server: Served) -> None:
+    asked, told = KeyQuestion(key_secret="hidden"), created(an_api_key("key_1"), "hidden")
+    assert "hidden" not in f"{asked!r} {told!r}"
 
 
 def test_a_key_lives_for_ninety_days_unless_the_operator_says_otherwise(server: Served) -> None:
@@ -185,6 +200,28 @@ def test_a_wrong_change_changes_nothing(server: Served, body: dict[str, Any], na
     assert (answer.status_code, answer.json()["error"]) == (400, "INVALID_REQUEST")
     assert named in answer.json()["message"]
     assert kept(server, made["key_secret"]) == before
+
+
+class LooksBack(MemoryStore):
+    """A store whose lists are older than its records."""
+
+    async def api_keys(self, tenant: str | None) -> list[ApiKey]:
+        return [replace(key, status="ACTIVE") for key in await super().api_keys(tenant)]
+
+
+def test_a_change_that_comes_too_late_revives_no_key() -> None:
+    """The key was found while it was good, and is revoked when the change is made."""
+    store = LooksBack(Clock().now_ms)
+    revoked = an_api_key("key_1", status="REVOKED", expires_at_ms=2**42)
+
+    async def change_it() -> None:
+        await store.start()
+        await store.transact((), lambda _: Outcome(None, (revoked,)))
+        await commands.update(Operator(store), "key_1", KeyUpdate(name="revived"), Actor())
+
+    with pytest.raises(CyclesProtocolError, match="KEY_REVOKED"):
+        asyncio.run(change_it())
+    assert asyncio.run(store.get(revoked.key)) == revoked
 
 
 def test_a_key_that_there_is_not_can_neither_change_nor_go(server: Served) -> None:

@@ -120,6 +120,8 @@ def test_lists_hold_only_what_lies_inside(acme: Acme, limited: httpx.Client) -> 
     assert below([row["scope_path"] for row in rows]) == inside
     rows = walked(limited, "/v1/balances", "balances", tenant=acme.tenant)
     assert below([row["scope_path"] for row in rows]) == inside
+    rows = walked(limited, "/v1/balances", "balances")
+    assert below([row["scope"] for row in rows]) == inside
     rows = walked(limited, "/v1/admin/budgets", "ledgers")
     assert below([row["scope"] for row in rows]) == inside
 

@@ -1,6 +1,6 @@
 """What is said about API keys over the wire."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import MaxLen
@@ -48,7 +48,7 @@ class KeyCreated:
     __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
 
     key_id: str
-    key_secret: str
+    key_secret: str = field(repr=False)
     key_prefix: str
     tenant_id: str
     permissions: tuple[str, ...]
@@ -133,7 +133,7 @@ class KeyQuestion:
 
     __pydantic_config__: ClassVar[dict[str, Any]] = CLOSED
 
-    key_secret: Annotated[str, MaxLen(1024)]
+    key_secret: Annotated[str, MaxLen(1024)] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
