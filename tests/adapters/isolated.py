@@ -92,12 +92,13 @@ def run(*command: str, cwd: Path | None = None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="poe test-newest", description=__doc__)
-    parser.add_argument("adapters", nargs="*", choices=[*ADAPTERS, []], default=[*ADAPTERS])
+    parser.add_argument("adapters", nargs="*", choices=[*ADAPTERS, []], default=[])
+    wanted = parser.parse_args().adapters or ADAPTERS
     failed = []
     with tempfile.TemporaryDirectory() as folder:
         built = Path(folder, "wheels")
         wheels(built)
-        for name in parser.parse_args().adapters:
+        for name in wanted:
             for resolution in RESOLUTIONS:
                 adapter = ADAPTERS[name]
                 python = install(adapter, resolution, built, Path(folder, f"{name}-{resolution}"))
