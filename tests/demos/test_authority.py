@@ -96,6 +96,8 @@ def test_the_next_email_is_refused_until_there_is_a_new_run(plain: dict[str, Any
     assert (refused["used"], refused["limit"], refused["run_id"]) == (3, 3, "run-1")
     received = [address for address, _ in told["world"]["emails"]]
     assert received == [f"customer-{number}@example.com" for number in (1, 2, 3, 4)]
+    counted = [each["expected"][1] for each in told["assertions"] if each["id"] == "A5"]
+    assert counted == [{"run-1": 3, "run-2": 1}]
     assert told["world"]["reviews"] == ["5004", "5005", "5006", "5007", "5008"]
 
 

@@ -47,6 +47,8 @@ def test_every_sentence_holds_when_everything_went_as_claimed() -> None:
         (facts(runs=(Run(by="CyclesTransportError", said=""),)), ["A4"]),
         (facts(ledger={"tenant:demo": Budget(allocated=100 * CENT, spent=3 * CENT)}), ["A5"]),
         (facts(ledger={}), ["A5"]),
+        (facts(counters={"run-1": 1}), ["A5"]),
+        (facts(expected=replace(EXPECTED, counters={"run-1": 3}), counters={"run-1": 4}), ["A5"]),
         (facts(reserved=1), ["A6"]),
         (facts(active=1), ["A6"]),
         (facts(kept=()), ["A7"]),

@@ -4,11 +4,11 @@ The mailbox and the CRM say what happened; the agent is not asked. Nothing is me
 go in, verdicts come out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 from runcycles_demos.authority.actions import ESCALATE
-from runcycles_demos.authority.facts import Facts, Refused, Rows
+from runcycles_demos.authority.facts import Budget, Facts, Refused, Rows
 from runcycles_demos.authority.terms import UNGATED, ZERO_BUDGET
 from runcycles_demos.authority.world.effects import EMAIL, NOTE, REVIEW, STATUS
 from runcycles_demos.kit.verdicts import Verdict, equal
@@ -159,12 +159,20 @@ def _listed(refused: tuple[Refused, ...]) -> str:
 
 
 def _ledger(facts: Facts) -> Verdict:
+    expected, counted = facts.expected, ""
+    if expected.counters:
+        runs = ", ".join(f"{used} in {run}" for run, used in expected.counters.items())
+        counted = f"; the quota's counters say {runs}"
     return equal(
         "A5",
-        "the ledger says what that cost, in every scope",
-        {scope: asdict(budget) for scope, budget in sorted(facts.expected.ledger.items())},
-        {scope: asdict(budget) for scope, budget in sorted(facts.ledger.items())},
+        f"the ledger says what that cost, in every scope{counted}",
+        [_plain(expected.ledger), dict(expected.counters)],
+        [_plain(facts.ledger), dict(facts.counters)],
     )
+
+
+def _plain(ledger: Mapping[str, Budget]) -> dict[str, dict[str, int]]:
+    return {scope: asdict(budget) for scope, budget in sorted(ledger.items())}
 
 
 def _nothing_held(facts: Facts) -> Verdict:

@@ -41,6 +41,7 @@ class Expected:
     rows: tuple[Rows, ...]
     refused: tuple[Refused, ...] = ()
     ledger: Mapping[str, Budget] = field(default_factory=dict)
+    counters: Mapping[str, int] = field(default_factory=dict)  # of a quota, run by run
     actions: tuple[str, ...] = ()  # of the operator, while agents worked or between their runs
     ended: tuple[str, ...] = ("answer",)  # what each run ended with
     answered: bool = True  # whether what was refused was refused by an answer
@@ -123,6 +124,7 @@ class Facts:
     runs: tuple[Run, ...]
     effects: tuple[Happened, ...]
     ledger: Mapping[str, Budget]
+    counters: Mapping[str, int] = field(default_factory=dict)
     reserved: int = 0  # still held, in all scopes together
     active: int = 0  # reservations
     kept: tuple[Kept, ...] = ()  # of each refusal by an answer, in their order

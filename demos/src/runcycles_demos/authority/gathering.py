@@ -45,6 +45,7 @@ def gather(stage: Stage, expected: Expected, *, code: str, ungated: Agent | None
             balance.scope: Budget(allocated=balance.allocated, spent=balance.spent)
             for balance in balances
         },
+        counters={run: used for run, (used, _) in reading.counters.items()},
         reserved=sum(balance.reserved for balance in balances),
         active=sum(statuses.get("ACTIVE", 0) for statuses in reservations),
         kept=tuple(_kept(stage, event["request_id"]) for event in answered),

@@ -78,6 +78,11 @@ class Operator:
         """Lift a stop."""
         return self._ask("DELETE", f"{_STOPS}/{stop_id}")
 
+    def counters(self, tenant: str) -> dict[str, tuple[int, int]]:
+        """Return what is used of each quota of a tenant, and its limit, by window."""
+        told = self._look("/v1/admin/action-quota-counters", tenant_id=tenant) or {"counters": []}
+        return {one["window_key"]: (one["used"], one["limit"]) for one in told["counters"]}
+
     def explanation(self, request_id: str) -> dict[str, Any] | None:
         """Return the decision that a request has led to, step by step."""
         told = self._look("/v1/x-runcycles/explain", id=request_id)

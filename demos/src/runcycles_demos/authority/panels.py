@@ -66,6 +66,8 @@ def _events(reading: SceneReading, width: int, *, wordy: bool) -> Iterator[tuple
         if wordy:
             action = actions()[turn.tool]
             yield turn.wanted.t, Text(f"{'':{len(who) + 2}}{action.kind} · {action.toolset}", DIM)
+    for run in reading.runs[1:] if alone else ():
+        yield run.began, Text(f"── {run.run_id}", DIM)
     for event in reading.actions:
         words = f"▸ operator: {event['action']} {short(event['target'])}"
         yield event.t, Text(words, _OPERATOR, no_wrap=True)

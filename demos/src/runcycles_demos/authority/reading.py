@@ -28,11 +28,6 @@ class TurnReading:
         return self.arguments["tool"]
 
     @property
-    def permitted(self) -> bool:
-        """Whether it was asked for and permitted."""
-        return self.asked is not None and bool(self.asked["allowed"])
-
-    @property
     def refused(self) -> bool:
         """Whether it was asked for and not permitted."""
         return self.asked is not None and not self.asked["allowed"]
@@ -43,6 +38,7 @@ class RunReading:
     """One run of an agent. The n-th question is about the n-th call that the model wanted."""
 
     lane: str
+    run_id: str
     began: float
     turns: list[TurnReading] = field(default_factory=list)
     ended: Event | None = None
@@ -94,6 +90,7 @@ class SceneReading:
         self.actions: list[Event] = []
         self.verdicts: list[Event] = []
         self.ledger: dict[str, tuple[int, int, str]] = {}  # by scope: gone, given, unit
+        self.counters: dict[str, tuple[int, int]] = {}  # by run: used, and the limit
         self.said: dict[str, Event] = {}  # the latest event of each other kind
         self.now = 0.0
         self._seen = 0
@@ -127,18 +124,17 @@ class SceneReading:
 
     def used_of(self, tool: str) -> str:
         """Return what is gone of a tool's quota, of its own budget, or of that of all tools."""
-        if quota := self.intro["quotas"].get(tool):
-            turns = self.runs[-1].turns if self.runs else []
-            gone = sum(turn.tool == tool and turn.permitted for turn in turns)
-            return f"{gone} of {quota}"
+        if self.runs and tool in self.intro["quotas"]:
+            used, limit = self.counters.get(self.runs[-1].run_id, (0, self.intro["quotas"][tool]))
+            return f"{used} of {limit}"
         own = f"/toolset:{actions()[tool].toolset}"
-        found = [scope for scope in self.ledger if scope.endswith(own)] or [
-            scope for scope in self.ledger if self.ledger[scope][-1] == Unit.RISK_POINTS
+        found = [told for scope, told in self.ledger.items() if scope.endswith(own)] or [
+            told for told in self.ledger.values() if told[-1] == Unit.RISK_POINTS
         ]
         if not found or tool == READ:
             return ""
-        gone, given, unit = self.ledger[found[-1]]
-        if unit == Unit.RISK_POINTS:
+        gone, given = sum(each[0] for each in found), sum(each[1] for each in found)
+        if found[0][-1] == Unit.RISK_POINTS:
             return f"{gone} of {given}"
         return f"{dollars(gone)} of {dollars(given)}"
 
@@ -153,7 +149,7 @@ class SceneReading:
     def _take(self, event: Event) -> None:
         self.now = max(self.now, event.t)
         if event.kind == "run_started":
-            self.runs.append(RunReading(lane=event.lane, began=event.t))
+            self.runs.append(RunReading(lane=event.lane, run_id=event["run_id"], began=event.t))
         elif event.lane != BOTH:
             for run in [run for run in self.runs if run.lane == event.lane][-1:]:
                 run.take(event)
@@ -167,5 +163,7 @@ class SceneReading:
             self.verdicts.append(event)
         elif event.kind == "ledger_read":
             self.ledger |= {scope: tuple(told) for scope, told in event["scopes"].items()}
+        elif event.kind == "counters_read":
+            self.counters |= event["counters"]
         else:
             self.said[event.kind] = event

@@ -124,6 +124,6 @@ SCENES = {
             "e-mails of the second tenant were frozen before, and stay frozen."
         ),
         rules=lambda _: (*_PAID, (EMAIL, "$1.00")),
-        cases=lambda _: (*customers(operators.MANY), CASE),
+        cases=lambda _: (*customers(2 * operators.MANY), CASE),
     ),
 }

@@ -76,6 +76,7 @@ class Stage:
     books: list[Books] = field(default_factory=list)
     first_questions: list[str] = field(default_factory=list)
     phase: int = 0
+    has_quotas: bool = False
     _effects: int = 0
     _ledger_due: float = 0.0
 
@@ -121,9 +122,9 @@ class Stage:
         self._acted("stop", target, reason, answer)
         return str(answer.json()["stop_id"])
 
-    def lift(self, stop_id: str, reason: str) -> None:
-        """The operator lifts a stop that was made for this reason."""
-        self._acted("lift", stop_id, reason, self.operator.lift(stop_id))
+    def lift(self, stop_id: str, target: str, reason: str) -> None:
+        """The operator lifts a stop of this target that was made for this reason."""
+        self._acted("lift", target, reason, self.operator.lift(stop_id))
 
     def _acted(self, action: str, target: str, reason: str, answer: httpx.Response) -> None:
         """Take down what the operator has done, at the moment at which the answer is there."""
@@ -256,6 +257,9 @@ class Stage:
                 for found in books.ledger.scopes()
             }
             self.timeline.add(self.now(), BOTH, "ledger_read", scopes=scopes)
+            if self.has_quotas:
+                counters = self.operator.counters(books.authority.tenant)
+                self.timeline.add(self.now(), BOTH, "counters_read", counters=counters)
 
 
 def _words(arguments: Mapping[str, object] | str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Authority by an operator who acts while agents are at work: a freeze, and an emergency stop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from runcycles_demos.authority.actions import EMAIL, ESCALATE, STATUS
 from runcycles_demos.authority.facts import Budget, Expected, Refused, Rows
@@ -71,16 +71,19 @@ def stop_all(stage: Stage) -> Expected:
         if not stop_id and min(changed) >= _STOP_AT:
             stop_id = stage.stop("*", reason)
 
-    def errands(run: str, task: str, steps: Sequence[Step]) -> list[Errand]:
+    def errands(run: str, task: str, steps: Mapping[str, Sequence[Step]]) -> list[Errand]:
         return [
-            Errand(task=task, steps=steps, run_id=run, books=books[lane], agent=lane)
+            Errand(task=task, steps=steps[lane], run_id=run, books=books[lane], agent=lane)
             for lane in lanes
         ]
 
-    every = tuple(map(investigate, customers(MANY)))
+    cases = customers(len(lanes) * MANY)
+    every = {
+        lane: tuple(map(investigate, cases[at :: len(lanes)])) for at, lane in enumerate(lanes)
+    }
     stage.work(*errands("run-1", f"Change the status of {MANY} cases.", every), meanwhile=stop)
-    stage.lift(stop_id, reason)
-    rest = (*every[-_AFTER:], email_to(CASE))
+    stage.lift(stop_id, "*", reason)
+    rest = {lane: (*steps[-_AFTER:], email_to(CASE)) for lane, steps in every.items()}
     then = f"Change the status of {_AFTER} cases, then write to a customer."
     stage.work(*errands("run-2", then, rest))
     changed = {lane: stage.permitted(lane, STATUS, phase=1) for lane in lanes}

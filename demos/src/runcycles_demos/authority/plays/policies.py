@@ -46,6 +46,7 @@ def next_email(stage: Stage) -> Expected:
     policy = stage.operator.policy(
         books.authority.tenant, "e-mails for a run", agent_scope(books), action_quotas=[quota]
     )
+    stage.has_quotas = True
     waiting = customers(terms.emails)
     steps = tuple(map(email_to, waiting))
     task = f"{len(waiting)} customers wait for an answer. Write to each of them."
@@ -59,5 +60,6 @@ def next_email(stage: Stage) -> Expected:
         rows=(Rows(reviews=left), Rows()),
         refused=(refused(EMAIL, "ACTION_QUOTA_EXCEEDED", policy=policy),),
         ledger=spent(given, {EMAIL: terms.quota + 1, ESCALATE: left}),
+        counters={"run-1": terms.quota, "run-2": 1},
         ended=("answer",) * 2,
     )
