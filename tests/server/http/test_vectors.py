@@ -6,6 +6,7 @@ Corrected where the published file contradicts the schemas: a scope path is writ
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +21,7 @@ from runcycles_server.http import routes
 from runcycles_server.http.app import App
 from runcycles_server.http.auth import Gate
 from runcycles_server.http.endpoint import Service
-from runcycles_server.stores.memory import MemoryStore
+from runcycles_server.stores import open_store
 from tests.support import contract
 
 pytestmark = pytest.mark.parametrize("anyio_backend", ["asyncio"])
@@ -97,10 +98,17 @@ class World:
 ADMIN = {"X-Admin-API-Key": "the operator's own key"}
 
 
+@pytest.fixture(params=["memory:", "sqlite:///"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the world is kept."""
+    kept: str = request.param
+    return kept if kept == "memory:" else f"{kept}{tmp_path}/vectors.db"
+
+
 @pytest.fixture
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+async def world(request: pytest.FixtureRequest, url: str) -> AsyncIterator[World]:
     clock = FakeClock(now_ms=getattr(request, "param", AFTERNOON_MS))
-    store = MemoryStore(clock.now_ms)
+    store = open_store(url, clock_ms=clock.now_ms)
     await store.start()
     service = Service(Authority(store), Operator(store))
     gate = Gate(store, admin_digest=digest_of(ADMIN["X-Admin-API-Key"]))
@@ -112,6 +120,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     async with client:
         await _founded(client)
         yield World(clock, client)
+    await store.close()
 
 
 async def _founded(client: httpx.AsyncClient) -> None:
