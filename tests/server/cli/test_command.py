@@ -12,7 +12,7 @@ from runcycles_server.cli import command as command_line
 from tests.server.cli.conftest import Command
 from tests.support.processes import running
 
-BUILT_IN = ("serve", "dev", "balance")
+BUILT_IN = ("serve", "dev", "balance", "conformance")
 
 
 def test_alone_it_shows_what_there_is(command: Command) -> None:

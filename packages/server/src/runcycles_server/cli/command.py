@@ -15,6 +15,7 @@ from runcycles.errors import ConfigurationError, CyclesError
 from runcycles_server.cli.audit import audit
 from runcycles_server.cli.balance import balance
 from runcycles_server.cli.budgets import budgets
+from runcycles_server.cli.conformance import conformance
 from runcycles_server.cli.dev import dev
 from runcycles_server.cli.explain import explain
 from runcycles_server.cli.keys import keys
@@ -53,6 +54,7 @@ def make_app() -> typer.Typer:
     app.command("lift")(lift)
     app.command("explain")(explain)
     app.command("audit")(audit)
+    app.command("conformance")(conformance)
     _add_plugins(app)
     return app
 

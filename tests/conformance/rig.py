@@ -1,0 +1,70 @@
+"""Our app, whole and in this process, and the kit that judges it over HTTP."""
+
+import contextlib
+from collections.abc import AsyncIterator, Collection
+
+import httpx
+from starlette.types import ASGIApp
+
+from runcycles_server.authority import Authority
+from runcycles_server.conformance import (
+    CHECKS,
+    REQUIREMENTS,
+    Level,
+    Profile,
+    Report,
+    find_claims,
+    run,
+)
+from runcycles_server.conformance.client import Caller
+from runcycles_server.conformance.provisioning import AdminProvisioner
+from runcycles_server.governance.admin_key import admin_key
+from runcycles_server.governance.operator import Operator
+from runcycles_server.http.app import App
+from runcycles_server.http.auth import Gate
+from runcycles_server.http.endpoint import Service
+from runcycles_server.http.routes import ENDPOINTS
+from runcycles_server.stores import open_store
+from runcycles_server.stores.base import Store
+from runcycles_server.sweeper import Sweeper
+
+ADMIN_KEY = "the operator's own key"
+SWEEP_S = 0.2
+"""The sweeper of a server is in no hurry; a test is."""
+
+
+def app_over(store: Store, digest: str | None) -> App:
+    """Our app as a server has it."""
+    service = Service(Authority(store), Operator(store))
+    return App(ENDPOINTS, service, Gate(store, admin_digest=digest))
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str = "memory:") -> AsyncIterator[App]:
+    """Our app over a store of its own, swept often."""
+    store = open_store(url)
+    await store.start()
+    try:
+        key = await admin_key(store, ADMIN_KEY)
+        sweeper = Sweeper(store, interval_s=SWEEP_S)
+        sweeper.start()
+        try:
+            yield app_over(store, key.digest)
+        finally:
+            await sweeper.stop()
+    finally:
+        await store.close()
+
+
+async def judged(app: ASGIApp, profiles: Collection[Profile] = tuple(Profile)) -> Report:
+    """What the kit finds out about an app."""
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://judged") as http:
+        provisioner = AdminProvisioner(http, http, ADMIN_KEY)
+        claims = await find_claims(Caller(http, lambda _: None), profiles, governs=True)
+        return await run(CHECKS, REQUIREMENTS, provisioner, claims)
+
+
+def failures(report: Report) -> dict[str, str]:
+    """What failed, and why."""
+    return {result.requirement.id: result.why for level in Level for result in report.failed(level)}
