@@ -7,16 +7,8 @@ import httpx
 from starlette.types import ASGIApp
 
 from runcycles_server.authority import Authority
-from runcycles_server.conformance import (
-    CHECKS,
-    REQUIREMENTS,
-    Level,
-    Profile,
-    Report,
-    find_claims,
-    run,
-)
-from runcycles_server.conformance.client import Caller
+from runcycles_server.conformance import Level, Profile, Report
+from runcycles_server.conformance.judging import judge_with
 from runcycles_server.conformance.provisioning import AdminProvisioner
 from runcycles_server.governance.admin_key import admin_key
 from runcycles_server.governance.operator import Operator
@@ -61,8 +53,7 @@ async def judged(app: ASGIApp, profiles: Collection[Profile] = tuple(Profile)) -
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://judged") as http:
         provisioner = AdminProvisioner(http, http, ADMIN_KEY)
-        claims = await find_claims(Caller(http, lambda _: None), profiles, governs=True)
-        return await run(CHECKS, REQUIREMENTS, provisioner, claims)
+        return await judge_with(http, provisioner, profiles, lambda _: lambda _: None)
 
 
 def failures(report: Report) -> dict[str, str]:

@@ -1,26 +1,20 @@
 """`cycles conformance`: does a server keep the protocol?"""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import anyio
-import httpx
 import typer
 from rich.console import Console
 
 from runcycles.errors import ConfigurationError, CyclesTransportError
 from runcycles_server.cli.output import Json, show_json
-from runcycles_server.conformance import CHECKS, REQUIREMENTS, Profile, Report, find_claims, run
-from runcycles_server.conformance.client import TIMEOUT_S, Caller, ViolationError
-from runcycles_server.conformance.provisioning import (
-    AdminProvisioner,
-    FixtureProvisioner,
-    FixturesError,
-    Provisioner,
-    plan,
-    read_fixtures,
-)
+from runcycles_server.conformance import CHECKS, REQUIREMENTS, Profile, Report, Target, judge
+from runcycles_server.conformance.client import ViolationError
+from runcycles_server.conformance.judging import TargetError
+from runcycles_server.conformance.provisioning import FixturesError, plan
 from runcycles_server.conformance.registry import Check
 from runcycles_server.conformance.report import as_json, as_junit, progress, show
 
@@ -70,6 +64,20 @@ def conformance(
     if print_plan:
         show_json(plan(_of_the_runtime()))
         return
+    target = _target(base_url, admin_url, admin_key, fixtures)
+    report = _judged(target, profile or list(Profile), Console(stderr=True))
+    if junit is not None:
+        junit.write_text(as_junit(report), encoding="utf-8")
+    if as_line:
+        typer.echo(as_json(report))
+    else:
+        show(Console(), report, every=every)
+    raise typer.Exit(0 if report.conforms else 1)
+
+
+def _target(
+    base_url: str | None, admin_url: str | None, admin_key: str | None, fixtures: Path | None
+) -> Target:
     base_url = base_url or os.environ.get("CYCLES_BASE_URL")
     admin_key = admin_key or os.environ.get("CYCLES_ADMIN_KEY")
     if not base_url:
@@ -78,54 +86,21 @@ def conformance(
         raise typer.BadParameter(
             "give --admin-key (or CYCLES_ADMIN_KEY), or ready-made tenants with --fixtures"
         )
-    console = Console(stderr=as_line)
+    return Target(base_url=base_url, admin_url=admin_url, admin_key=admin_key, fixtures=fixtures)
 
-    async def main() -> Report:
-        async with _http(base_url) as http, _http(admin_url or base_url) as admin_http:
-            if fixtures is not None:
-                found: Provisioner = FixtureProvisioner(http, read_fixtures(fixtures))
-            else:
-                found = AdminProvisioner(http, admin_http, str(admin_key))
-            return await _checked(console, Caller(http, lambda _: None), found, profile)
 
+def _judged(target: Target, profiles: list[Profile], console: Console) -> Report:
+    bar, on_start = progress(console)
     try:
-        report = anyio.run(main)
-    except FixturesError as wrong:
+        with bar:
+            return anyio.run(partial(judge, target, profiles, on_start))
+    except (FixturesError, TargetError) as wrong:
         raise ConfigurationError(str(wrong)) from wrong
     except ViolationError as silence:
         raise CyclesTransportError(str(silence)) from silence
-    if junit is not None:
-        junit.write_text(as_junit(report), encoding="utf-8")
-    if as_line:
-        typer.echo(as_json(report))
-    else:
-        show(console, report, every=every)
-    raise typer.Exit(0 if report.conforms else 1)
-
-
-async def _checked(
-    console: Console, caller: Caller, provisioner: Provisioner, profiles: list[Profile] | None
-) -> Report:
-    claims = await find_claims(caller, profiles or list(Profile), governs=provisioner.governs)
-    covered = {each.id for each in REQUIREMENTS if claims.covers(each)}
-    total = sum(isinstance(each, Check) and each.requirement in covered for each in CHECKS)
-    bar, step = progress(console, total)
-    try:
-        with bar:
-            return await run(CHECKS, REQUIREMENTS, provisioner, claims, on_result=step)
-    finally:
-        await provisioner.clear()
 
 
 def _of_the_runtime() -> tuple[Check, ...]:
     """The checks that need no operator."""
     wanted = {each.id for each in REQUIREMENTS if each.profile is Profile.RUNTIME}
     return tuple(each for each in CHECKS if isinstance(each, Check) and each.requirement in wanted)
-
-
-def _http(base_url: str) -> httpx.AsyncClient:
-    try:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-        return httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT_S, limits=limits)
-    except httpx.InvalidURL as wrong:
-        raise typer.BadParameter(f"{base_url!r} is no URL: {wrong}") from wrong

@@ -4,20 +4,19 @@ Nothing in here imports the server or its ledger, so that no mistake of ours can
 """
 
 from runcycles_server.conformance.checks import CHECKS
-from runcycles_server.conformance.claims import Claims, find_claims
+from runcycles_server.conformance.judging import Target, judge
 from runcycles_server.conformance.requirements import REQUIREMENTS, Level, Profile, Requirement
-from runcycles_server.conformance.runner import Report, Result, Verdict, run
+from runcycles_server.conformance.runner import Report, Result, Verdict
 
 __all__ = [
     "CHECKS",
-    "Claims",
     "Level",
     "Profile",
     "REQUIREMENTS",
     "Report",
     "Requirement",
     "Result",
+    "Target",
     "Verdict",
-    "find_claims",
-    "run",
+    "judge",
 ]

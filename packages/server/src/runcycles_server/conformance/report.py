@@ -85,8 +85,8 @@ def _conclusion(report: Report) -> Text:
     return Text(f"Does not conform: {must} MUST and {should} SHOULD failed.", style="bold red")
 
 
-def progress(console: Console, total: int) -> tuple[Progress, Callable[[str], None]]:
-    """A bar on a terminal, and what to call for every requirement that is done."""
+def progress(console: Console) -> tuple[Progress, Callable[[int], Callable[[str], None]]]:
+    """A bar on a terminal; call the function with the number of checks, the answer with each."""
     bar = Progress(
         TextColumn("checking"),
         BarColumn(),
@@ -96,8 +96,12 @@ def progress(console: Console, total: int) -> tuple[Progress, Callable[[str], No
         transient=True,
         disable=not console.is_terminal,
     )
-    task = bar.add_task("", total=total)
-    return bar, lambda requirement: bar.update(task, advance=1, description=requirement)
+
+    def start(total: int) -> Callable[[str], None]:
+        task = bar.add_task("", total=total)
+        return lambda requirement: bar.update(task, advance=1, description=requirement)
+
+    return bar, start
 
 
 def as_json(report: Report) -> str:
