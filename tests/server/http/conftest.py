@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.support.served import Served, served
+from tests.support.wires import Wire
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +57,16 @@ class Acme:
             json={"idempotency_key": key, "actual": {"unit": "TOKENS", "amount": amount}},
         )
 
+    def head(self, *headers: str) -> tuple[str, ...]:
+        """The lines of the head of a reserve."""
+        return (
+            "POST /v1/reservations HTTP/1.1",
+            "host: cycles",
+            "content-type: application/json",
+            f"x-cycles-api-key: {self.client.headers['X-Cycles-API-Key']}",
+            *headers,
+        )
+
     def ledger(self) -> tuple[Any, Any]:
         """Everything the tenant can see of its ledger."""
         balances = self.client.get("/v1/balances", params={"tenant": self.tenant})
@@ -69,3 +80,9 @@ def acme(server: Served) -> Iterator[Acme]:
     tenant = server.tenant()
     with server.client_of(tenant) as client:
         yield Acme(tenant, client, server)
+
+
+@pytest.fixture
+def wire(server: Served) -> Iterator[Wire]:
+    with Wire(server.base_url) as found:
+        yield found

@@ -1,68 +1,19 @@
 """What a client may send: too much is refused before it is read, and nobody waits for it."""
 
-import asyncio
-import contextlib
 import json
-import re
-import socket
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from runcycles_server.http.connection import MAX_HEAD_BYTES, MAX_REQUEST_S, drop_overdue
+from runcycles_server.http.connection import MAX_HEAD_BYTES
 from runcycles_server.http.exchange import MAX_BODY_BYTES
 from tests.server.http.conftest import Acme
-from tests.support.served import Served
-
-PATIENCE_S = 5
-
-
-class Wire:
-    """A bare connection, for what no HTTP client would send."""
-
-    def __init__(self, server: Served) -> None:
-        host, _, port = server.base_url.removeprefix("http://").partition(":")
-        self.socket = socket.create_connection((host, int(port)), timeout=PATIENCE_S)
-
-    def send(self, *lines: str) -> None:
-        self.socket.sendall("\r\n".join((*lines, "", "")).encode())
-
-    def answer(self) -> tuple[int, dict[str, str], dict[str, Any]]:
-        """The status, the headers and the body of an answer, read until the server hangs up."""
-        received = b""
-        with contextlib.suppress(ConnectionResetError):  # it hung up on what was still coming
-            while chunk := self.socket.recv(65_536):
-                received += chunk
-        head, _, body = received.partition(b"\r\n\r\n")
-        first, *rest = head.decode().split("\r\n")
-        found = re.match(r"HTTP/1.1 (\d+) ", first)
-        assert found is not None
-        headers = dict(line.split(": ", 1) for line in rest)
-        return int(found[1]), headers, json.loads(body)
-
-
-@pytest.fixture
-def wire(server: Served) -> Iterator[Wire]:
-    found = Wire(server)
-    with found.socket:
-        yield found
-
-
-def head_of(acme: Acme, *headers: str) -> tuple[str, ...]:
-    return (
-        "POST /v1/reservations HTTP/1.1",
-        "host: cycles",
-        "content-type: application/json",
-        f"x-cycles-api-key: {acme.client.headers['X-Cycles-API-Key']}",
-        *headers,
-    )
+from tests.support.wires import Wire
 
 
 def test_a_body_that_says_it_is_too_large_is_refused_before_a_byte_of_it_came(
     acme: Acme, wire: Wire
 ) -> None:
-    wire.send(*head_of(acme, f"content-length: {10**12}"))
+    wire.send(*acme.head(f"content-length: {10**12}"))
     status, headers, body = wire.answer()
     assert (status, body["error"]) == (413, "INVALID_REQUEST")
     assert headers["connection"] == "close"
@@ -72,12 +23,12 @@ def test_a_body_that_says_it_is_too_large_is_refused_before_a_byte_of_it_came(
 def test_a_client_that_waits_for_leave_is_refused_without_being_asked_to_go_on(
     acme: Acme, wire: Wire
 ) -> None:
-    wire.send(*head_of(acme, f"content-length: {10**9}", "expect: 100-continue"))
+    wire.send(*acme.head(f"content-length: {10**9}", "expect: 100-continue"))
     assert wire.answer()[0] == 413
 
 
 def test_a_body_without_an_end_is_refused_at_the_limit(acme: Acme, wire: Wire) -> None:
-    wire.send(*head_of(acme, "transfer-encoding: chunked"))
+    wire.send(*acme.head("transfer-encoding: chunked"))
     chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
     for _ in range(MAX_BODY_BYTES // 65_536 + 1):
         wire.socket.sendall(chunk)
@@ -152,37 +103,20 @@ def test_what_is_not_http_is_refused_in_the_envelope(wire: Wire, noise: bytes) -
 
 def test_a_whole_request_is_answered_whatever_follows_it(acme: Acme, wire: Wire) -> None:
     content = json.dumps(acme.question())
-    head = "\r\n".join((*head_of(acme, f"content-length: {len(content)}"), "", ""))
+    head = "\r\n".join((*acme.head(f"content-length: {len(content)}"), "", ""))
     wire.socket.sendall(f"{head}{content}no request at all\r\n\r\n".encode())
     status, headers, body = wire.answer()
     assert (status, body["decision"], headers["connection"]) == (200, "ALLOW", "close")
 
 
 def test_a_body_that_breaks_off_its_own_framing_is_refused(acme: Acme, wire: Wire) -> None:
-    wire.send(*head_of(acme, "transfer-encoding: chunked"))
+    wire.send(*acme.head("transfer-encoding: chunked"))
     wire.socket.sendall(b"not a length\r\n")
     assert wire.answer()[0] == 400
 
 
 def test_a_client_that_hangs_up_in_the_middle_troubles_nobody(acme: Acme, wire: Wire) -> None:
-    wire.send(*head_of(acme, "content-length: 500"))
+    wire.send(*acme.head("content-length: 500"))
     wire.socket.sendall(b'{"idempotency_key"')
     wire.socket.close()
-    assert acme.reserve().status_code == 200
-
-
-def test_a_request_that_does_not_arrive_in_time_loses_its_connection(
-    acme: Acme, wire: Wire
-) -> None:
-    wire.send(*head_of(acme, "content-length: 500", "expect: 100-continue"))
-    assert wire.socket.recv(100).startswith(b"HTTP/1.1 100")  # the server waits for the body now
-    found = acme.server.running.connections()
-
-    async def pass_time(seconds: float) -> None:
-        drop_overdue(found, asyncio.get_running_loop().time() + seconds)
-
-    acme.server.run(pass_time(MAX_REQUEST_S - 1))
-    wire.socket.sendall(b" ")
-    acme.server.run(pass_time(MAX_REQUEST_S + 1))
-    assert wire.socket.recv(100) == b""
     assert acme.reserve().status_code == 200

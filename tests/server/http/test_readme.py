@@ -5,7 +5,9 @@ from pathlib import Path
 
 from runcycles import wire
 from runcycles.errors import ErrorCode
+from runcycles_server.http import connection
 from runcycles_server.http.endpoint import Access, Plane
+from runcycles_server.http.exchange import MAX_BODY_BYTES
 from runcycles_server.http.openapi import possible_errors
 from runcycles_server.http.routes import ENDPOINTS
 
@@ -40,3 +42,22 @@ def test_the_page_lists_every_code_under_its_status() -> None:
         for code in re.findall("`([A-Z_]+)`", codes)
     }
     assert shown == {code: wire.rule_of(code).status for code in answered}
+
+
+def test_the_page_says_the_limits_that_hold() -> None:
+    shown = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \| [^|]+ \|$", PAGE, flags=re.MULTILINE))
+    kib = 1024
+    assert shown["request line and headers"] == f"{connection.MAX_HEAD_BYTES // kib} KiB"
+    times = f"{connection.MAX_HEAD_S:.0f} s"
+    assert shown["… their time, the first from when the client connects"] == times
+    assert shown["body"] == f"{MAX_BODY_BYTES // kib // kib} MiB"
+    assert kib == connection.MIN_BODY_PACE
+    assert shown["… its time"] == (
+        f"{times}, and 1 s more for each KiB, up to {connection.MAX_BODY_S:.0f} s"
+    )
+    ahead = shown["requests sent ahead of their answers"]
+    assert ahead == str(connection.MAX_SENT_AHEAD)
+    assert shown["answers that are not read"] == f"{connection.MAX_UNREAD_S:.0f} s"
+    assert shown["a connection that is not used"] == f"{connection.KEEP_ALIVE_S} s"
+    most = shown["connections, where the system allows that many files"]
+    assert most == f"{connection.MAX_CONNECTIONS:,}"

@@ -71,6 +71,7 @@ class App:
         finally:
             if self._access_log is not None:
                 self._access_log.write(exchange)
+            del scope["exchange"]  # a circle, which would wait for the garbage collector
 
     async def _refuse(
         self, exchange: Exchange, problem: Problem, exception: Exception | None = None

@@ -19,7 +19,7 @@ from runcycles.ops import Allowed, Denied
 from runcycles.types import Verdict
 from runcycles_server.governance.audit.deeds import Actor
 from runcycles_server.http.correlation import given_trace_id
-from runcycles_server.http.problems import body_too_large, wrong_media_type
+from runcycles_server.http.problems import body_too_large, retry_after, wrong_media_type
 
 Header = tuple[bytes, bytes]
 
@@ -184,10 +184,7 @@ class Exchange:
         self.error_code = problem.error_code
         self.reason = problem.reason_code
         body = wire.encode_problem(problem, request_id=self.request_id, trace_id=self.trace_id)
-        waiting: tuple[Header, ...] = ()
-        if problem.retry_after_ms is not None:
-            waiting = ((b"retry-after", b"%d" % -(-problem.retry_after_ms // 1_000)),)
-        await self.answer(Answer(problem.status, body, (*waiting, *headers)))
+        await self.answer(Answer(problem.status, body, (*retry_after(problem), *headers)))
 
     def decided(self, reply: Any) -> None:
         """Keep what the access log says about the answer; None is a remembered one."""

@@ -8,10 +8,28 @@ from runcycles import wire
 from runcycles.errors import CyclesProtocolError, ErrorCode, Problem
 
 
-def refusal(code: ErrorCode, message: str, *, status: int | None = None) -> CyclesProtocolError:
+def refusal(
+    code: ErrorCode,
+    message: str,
+    *,
+    status: int | None = None,
+    retry_after_ms: int | None = None,
+) -> CyclesProtocolError:
     """The error to raise for a code; `status` only where HTTP has a finer one than the table."""
-    problem = Problem(status=status or wire.rule_of(code).status, error_code=code, message=message)
+    problem = Problem(
+        status=status or wire.rule_of(code).status,
+        error_code=code,
+        message=message,
+        retry_after_ms=retry_after_ms,
+    )
     return wire.error_for(None, problem)
+
+
+def retry_after(problem: Problem) -> tuple[tuple[bytes, bytes], ...]:
+    """The header that says when to ask again, in whole seconds; none where that is not known."""
+    if problem.retry_after_ms is None:
+        return ()
+    return ((b"retry-after", b"%d" % -(-problem.retry_after_ms // 1_000)),)
 
 
 def unknown_path(path: str) -> CyclesProtocolError:
@@ -46,6 +64,16 @@ def head_too_large(limit: int) -> CyclesProtocolError:
         ErrorCode.INVALID_REQUEST,
         f"The request line and headers are larger than {limit:,} bytes",
         status=431,
+    )
+
+
+def too_many_connections() -> CyclesProtocolError:
+    """There are more clients than are served well; nothing of this one's request was read."""
+    return refusal(
+        ErrorCode.LIMIT_EXCEEDED,
+        "This server has as many connections as it takes; try again in a moment",
+        status=503,
+        retry_after_ms=1_000,
     )
 
 

@@ -6,11 +6,13 @@ connection is taken, what is being answered is answered, and only then the store
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import uvicorn
 
@@ -20,16 +22,15 @@ from runcycles_server.governance.operator import Operator
 from runcycles_server.http.access_log import access_log_to
 from runcycles_server.http.app import App
 from runcycles_server.http.auth import Gate
-from runcycles_server.http.connection import Connection, drop_overdue
+from runcycles_server.http.connection import KEEP_ALIVE_S, Connection, drop_overdue
 from runcycles_server.http.endpoint import Service
+from runcycles_server.http.files import most_connections
 from runcycles_server.http.routes import ENDPOINTS
 from runcycles_server.settings import Settings, StartError
 from runcycles_server.stores import open_store
 from runcycles_server.sweeper import Sweeper
 
 BACKLOG: Final = 2048
-KEEP_ALIVE_S: Final = 75
-"""Idle connections are cheap; clients that pause between calls should not have to reconnect."""
 GRACE_S: Final = 30
 """How long what is being answered may take to finish once the server is told to stop."""
 _TICKS_PER_S: Final = 10
@@ -84,10 +85,11 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Connection,
+                http=cast("Any", partial(Connection, most=most_connections())),
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level=logging.ERROR,  # strangers could fill a disk with uvicorn's warnings
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
