@@ -16,7 +16,10 @@ from runcycles_server.stores.sqlite.batch import Asked, BatchRunner
 from tests.server.authority.neighbours import Neighbours
 from tests.server.authority.watched import WatchedStore
 
-HAMMERING = settings(max_examples=30, stateful_step_count=10)
+HAMMERING = settings(
+    max_examples=settings().max_examples // 3,  # each asks some hundred questions
+    stateful_step_count=10,
+)
 UNTIL_IT_FAILS = settings(
     HAMMERING,
     max_examples=300,  # some ten are enough
