@@ -4,7 +4,7 @@ One pass before any budget is looked at: the stops, then the one policy that dec
 its quotas, its rate limit. Where nobody has said anything it costs two lookups.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -139,9 +139,9 @@ def _under_policy(
 ) -> Standing | Need:
     """The lists of the policy that decides, then its quotas, then its rate limit."""
     kind, policy = op.action.kind, match.policy
-    quotas = tuple(_applying(policy, op.action, seen.risk_class, known))
+    quotas = _applying(policy, op.action, seen.risk_class, known)
     run_id = (op.subject.dimensions or {}).get(RUN_ID)
-    if not run_id and any(quota.window is _RUN for quota in quotas):
+    if not run_id and [quota for quota in quotas if quota.window is _RUN]:
         return replace(seen, refusal=run_id_missing(policy, kind))
     if kind in policy.denied_action_kinds:
         return replace(seen, refusal=kind_denied(match, kind))
@@ -149,36 +149,42 @@ def _under_policy(
         return replace(seen, refusal=kind_not_allowed(match, kind))
     limits = _tightest(snapshot, quotas, match, tenant, run_id or "")
     per_minute = (policy.rate_limits or _NO_LIMITS).max_reservations_per_minute
-    rate_key = _rate_key(snapshot, match, tenant, RESERVATIONS)
-    wanted = tuple(limits) if per_minute is None else (*limits, rate_key)
+    rate_key = None if per_minute is None else _rate_key(snapshot, match, tenant, RESERVATIONS)
+    wanted = tuple(limits) if rate_key is None else (*limits, rate_key)
     if missing := snapshot.missing(wanted):
         return Need(missing)
-    seen = replace(
-        seen,
-        quotas=tuple(
-            _considered(snapshot, policy, key, quota.max_calls, quota)
-            for key, quota in limits.items()
-        ),
-        rate=None if per_minute is None else _considered(snapshot, policy, rate_key, per_minute),
-    )
-    used_up = [each for each in seen.quotas if each.headroom <= 0]
-    if used_up:
+    counted = [
+        _considered(snapshot, policy, key, quota.max_calls, quota) for key, quota in limits.items()
+    ]
+    rate = None
+    if rate_key is not None and per_minute is not None:
+        rate = _considered(snapshot, policy, rate_key, per_minute)
+    refusal = None
+    if used_up := [each for each in counted if each.limit <= each.used]:
         worst = min(used_up, key=lambda each: each.headroom)
-        return replace(seen, refusal=quota_used_up(worst, kind, snapshot.now_ms))
-    if seen.rate is not None and seen.rate.headroom <= 0:
-        return replace(seen, refusal=rate_limited(seen.rate, snapshot.now_ms))
-    return seen
+        refusal = quota_used_up(worst, kind, snapshot.now_ms)
+    elif rate is not None and rate.headroom <= 0:
+        refusal = rate_limited(rate, snapshot.now_ms)
+    return Standing(
+        risk_class=seen.risk_class,
+        observed=seen.observed,
+        match=match,
+        quotas=tuple(counted),
+        rate=rate,
+        refusal=refusal,
+    )
 
 
 def _applying(
     policy: Policy, action: Action, risk_class: RiskClass, known: ActionKind | DeclaredKind | None
-) -> Iterator[Quota]:
+) -> list[Quota]:
     """The quotas of a policy that count this action: those of its class, then those of its kind."""
-    yield from (quota for quota in policy.quotas if quota.risk_class is risk_class)
+    of_class = [quota for quota in policy.quotas if quota.risk_class is risk_class]
     of_kind = [quota for quota in policy.quotas if quota.action_kind == action.kind]
-    if of_kind:
+    if [quota for quota in of_kind if quota.is_selective]:
         said = _policy_keys(action, known)
-        yield from (quota for quota in of_kind if _lets_in(quota, said))
+        of_kind = [quota for quota in of_kind if _lets_in(quota, said)]
+    return of_class + of_kind
 
 
 def _policy_keys(action: Action, known: ActionKind | DeclaredKind | None) -> Mapping[str, str]:
@@ -201,7 +207,7 @@ def _lets_in(quota: Quota, said: Mapping[str, str]) -> bool:
 
 
 def _tightest(
-    snapshot: Snapshot, quotas: tuple[Quota, ...], match: Match, tenant: str, run_id: str
+    snapshot: Snapshot, quotas: list[Quota], match: Match, tenant: str, run_id: str
 ) -> dict[Key, Quota]:
     """The quotas by the counter they look at; of those that share one, the tightest."""
     found: dict[Key, Quota] = {}
@@ -228,7 +234,14 @@ def _considered(
     snapshot: Snapshot, policy: Policy, key: Key, limit: int, quota: Quota | None = None
 ) -> Considered:
     counter = counter_at(snapshot, key)
-    return Considered(policy=policy, quota=quota, key=key, limit=limit, counter=counter)
+    return Considered(
+        policy=policy,
+        quota=quota,
+        key=key,
+        limit=limit,
+        used=0 if counter is None else counter.used,
+        counter=counter,
+    )
 
 
 @lru_cache(maxsize=4_096)

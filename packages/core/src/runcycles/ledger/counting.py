@@ -16,6 +16,8 @@ RESERVATIONS: Final = "__rate__:reservations"
 """What a policy's limit of reservations in a minute counts under."""
 COMMITS: Final = "__rate__:commits"
 """What a policy's limit of commits in a minute counts under."""
+_RATE_WINDOW: Final = QuotaWindow.PER_MINUTE
+"""How long rate limits count."""
 
 
 def counted_as(quota: Quota) -> str:
@@ -27,19 +29,15 @@ def counted_as(quota: Quota) -> str:
 class Considered:
     """One limit of a policy that applies to a question, and its counter before the question.
 
-    `quota` is None where it is the policy's rate limit.
+    `quota` is None where it is the policy's rate limit; `used` is what was counted so far.
     """
 
     policy: Policy
     quota: Quota | None
     key: Key
     limit: int
+    used: int
     counter: Counter | None
-
-    @property
-    def used(self) -> int:
-        """What was counted so far."""
-        return 0 if self.counter is None else self.counter.used
 
     @property
     def headroom(self) -> int:
@@ -54,7 +52,7 @@ class Considered:
     @property
     def window(self) -> QuotaWindow:
         """How long it is counted."""
-        return QuotaWindow(self.key[4])
+        return _RATE_WINDOW if self.quota is None else self.quota.window
 
     @property
     def bucket(self) -> str:
@@ -68,25 +66,22 @@ class Considered:
 
     def one_more(self, now_ms: int) -> Counter:
         """The counter after one more."""
-        _, tenant, scope, counted, window, bucket = self.key
+        _, tenant, scope, counted, _, bucket = self.key
+        window = self.window
+        kept = None if self.quota is None else self.quota.per_run_counter_ttl_ms
         return Counter(
             tenant=tenant,
             scope=scope,
             counted=counted,
-            window=QuotaWindow(window),
+            window=window,
             bucket=bucket,
             used=self.used + 1,
             limit=self.limit,
             policy_id=self.policy.policy_id,
             begun_at_ms=now_ms if self.counter is None else self.counter.begun_at_ms,
-            expires_at_ms=now_ms + self._kept_ms,
+            expires_at_ms=now_ms + (kept_ms(window) if kept is None else kept),
             last_incremented_at_ms=now_ms,
         )
-
-    @property
-    def _kept_ms(self) -> int:
-        said = None if self.quota is None else self.quota.per_run_counter_ttl_ms
-        return kept_ms(self.window) if said is None else said
 
 
 def counter_at(snapshot: Snapshot, key: Key) -> Counter | None:

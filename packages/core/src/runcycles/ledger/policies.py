@@ -62,6 +62,12 @@ class Quota:
         if (self.action_kind is None) == (self.risk_class is None):
             raise AssertionError(f"a quota counts a kind or a risk class: {self}")
 
+    @property
+    def is_selective(self) -> bool:
+        """Whether it counts only what is on one of its lists."""
+        lists = self.host_allowlist or self.recipient_domain_allowlist
+        return bool(lists or self.resource_type_allowlist)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TtlOverride:

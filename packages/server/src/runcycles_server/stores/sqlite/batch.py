@@ -132,7 +132,10 @@ class BatchRunner:
         self._cache.keep(cached)
 
     def _decide(self, batch: Sequence[Asked], now_ms: int) -> dict[Key, Record]:
-        """Run the transitions, in rounds: those that need more wait until it was looked up."""
+        """Run the transitions, in rounds: those that need more wait until it was looked up.
+
+        What they need is mostly in the cache; then they go on at once.
+        """
         known: dict[Key, Any] = {}
         dirty: dict[Key, Record] = {}
         snapshot = Snapshot(now_ms, known)
@@ -145,6 +148,8 @@ class BatchRunner:
             for asked in waiting:
                 try:
                     outcome = asked.transition(snapshot)
+                    if isinstance(outcome, Need) and self._recall(outcome.keys, known):
+                        outcome = asked.transition(snapshot)
                 except Exception as problem:  # noqa: BLE001 - it fails alone, whatever it raised
                     asked.error = problem
                     continue
@@ -161,6 +166,14 @@ class BatchRunner:
         for asked in waiting:
             asked.error = AssertionError(f"a transition asked for more records {MAX_NEEDS} times")
         return dirty
+
+    def _recall(self, keys: Iterable[Key], known: dict[Key, Any]) -> bool:
+        """Take from the cache what is not known yet; whether that is all of it."""
+        cached = {key: self._cache.find(key) for key in keys if key not in known}
+        if UNKNOWN in cached.values():
+            return False
+        known.update(cached)
+        return True
 
     def _load(self, keys: Iterable[Key], known: dict[Key, Any]) -> None:
         """Look up what is not known yet: in the cache, else with one query per kind."""
