@@ -112,6 +112,9 @@ class BatchRunner:
 
     def get(self, key: Key) -> Any:
         """The record under a key, or None."""
+        cached = self._cache.find(key)
+        if cached is not UNKNOWN:
+            return cached
         found: dict[Key, Any] = {}
         try:
             self._load((key,), found)
