@@ -14,7 +14,6 @@ from runcycles_demos.authority.facts import (
     Kept,
     Refused,
     Rows,
-    Run,
     Turn,
 )
 from runcycles_demos.authority.terms import ZERO_BUDGET, Terms
@@ -40,9 +39,7 @@ def turn(tool: str, at: float, **different: Any) -> Turn:
 
 
 NOTED = turn(NOTE, 1.0)
-REFUSED = turn(
-    EMAIL, 2.0, allowed=False, http=409, code=CODE, entered=0, request_id="r", told=f"no: {CODE}"
-)
+REFUSED = turn(EMAIL, 2.0, allowed=False, http=409, code=CODE, entered=0, told=f"no: {CODE}")
 ESCALATED = turn(ESCALATE, 3.0)
 
 
@@ -60,8 +57,9 @@ def facts(**different: Any) -> Facts:
         terms=Terms(scene=ZERO_BUDGET),
         expected=EXPECTED,
         turns=(NOTED, REFUSED, ESCALATED),
-        runs=(Run(by="answer", said="done"),),
+        ended=("answer",),
         effects=EFFECTS,
+        tables=EXPECTED.rows[0],
         ledger=LEDGER,
         kept=(KEPT,),
         deeds=(FUNDED,),

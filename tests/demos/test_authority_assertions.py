@@ -4,7 +4,7 @@ import pytest
 
 from runcycles_demos.authority.actions import CENT
 from runcycles_demos.authority.assertions import judge
-from runcycles_demos.authority.facts import Budget, Expected, Facts, Rows, Run, Turn
+from runcycles_demos.authority.facts import Budget, Expected, Facts, Rows, Turn
 from runcycles_demos.authority.terms import UNGATED, Terms
 from runcycles_demos.authority.world import effects
 from tests.demos.made_authority import (
@@ -37,6 +37,7 @@ def test_every_sentence_holds_when_everything_went_as_claimed() -> None:
         (facts(effects=(*EFFECTS, happened(effects.EMAIL, 2.1))), ["A1"]),
         (facts(effects=(*EFFECTS, happened(effects.NOTE, 2.1))), ["A2"]),
         (facts(effects=(*EFFECTS, happened(effects.STATUS, 2.1))), ["A2"]),
+        (facts(tables=Rows(notes=2, reviews=1)), ["A2"]),
         (facts(turns=(NOTED, replace(REFUSED, entered=1), ESCALATED)), ["A3"]),
         (facts(turns=(replace(NOTED, entered=0), REFUSED, ESCALATED)), ["A3"]),
         (facts(turns=(replace(NOTED, entered=2), REFUSED, ESCALATED)), ["A3"]),
@@ -44,7 +45,7 @@ def test_every_sentence_holds_when_everything_went_as_claimed() -> None:
         (facts(turns=(NOTED, replace(REFUSED, code="OTHER"), ESCALATED)), ["A4", "A7", "A8"]),
         (facts(turns=(NOTED, replace(REFUSED, policy="another"), ESCALATED)), ["A4"]),
         (facts(turns=(NOTED, ESCALATED)), ["A4", "A7"]),
-        (facts(runs=(Run(by="CyclesTransportError", said=""),)), ["A4"]),
+        (facts(ended=("CyclesTransportError",)), ["A4"]),
         (facts(ledger={"tenant:demo": Budget(allocated=100 * CENT, spent=3 * CENT)}), ["A5"]),
         (facts(ledger={}), ["A5"]),
         (facts(counters={"run-1": 1}), ["A5"]),
@@ -98,6 +99,7 @@ def stopped(*turns: Turn, late: int = 0) -> Facts:
         expected=expected,
         turns=(*rows, *turns),
         effects=(*changed, *[happened(effects.STATUS, 2.2)] * late),
+        tables=expected.rows[0],
         deeds=(replace(FUNDED, action="stop", at=2.0),),
     )
 

@@ -6,6 +6,7 @@ go in, verdicts come out.
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 from runcycles_demos.authority.actions import ESCALATE
 from runcycles_demos.authority.facts import Budget, Facts, Refused, Rows
@@ -62,36 +63,47 @@ def _rows(facts: Facts) -> Verdict:
     return equal(
         "A2",
         f"the CRM's rows that changed: {_row_words(facts)}",
-        [asdict(rows) for rows in facts.expected.rows],
-        _changed(facts),
+        _rows_expected(facts),
+        _rows_found(facts),
     )
 
 
 def _row_words(facts: Facts) -> str:
-    expected = facts.expected.rows
-    words = {
-        "note": sum(rows.notes for rows in expected),
-        "status": sum(rows.statuses for rows in expected),
-        "review": sum(rows.reviews for rows in expected),
-    }
-    plurals = {"note": "notes", "status": "statuses", "review": "reviews"}
+    total = _total(facts)
+    counts = (
+        (total.notes, "note", "notes"),
+        (total.statuses, "status", "statuses"),
+        (total.reviews, "review", "reviews"),
+    )
     return ", ".join(
-        f"{number or 'no'} {word if number == 1 else plurals[word]}"
-        for word, number in words.items()
+        f"{count or 'no'} {one if count == 1 else many}" for count, one, many in counts
     )
 
 
-def _changed(facts: Facts) -> list[dict[str, int]]:
-    return [
-        asdict(
-            Rows(
-                notes=_happened(facts, NOTE, phase),
-                statuses=_happened(facts, STATUS, phase),
-                reviews=_happened(facts, REVIEW, phase),
-            )
-        )
+def _total(facts: Facts) -> Rows:
+    rows = facts.expected.rows
+    return Rows(
+        notes=sum(each.notes for each in rows),
+        statuses=sum(each.statuses for each in rows),
+        reviews=sum(each.reviews for each in rows),
+    )
+
+
+def _rows_expected(facts: Facts) -> dict[str, Any]:
+    runs = [asdict(rows) for rows in facts.expected.rows]
+    return {"run by run": runs, "in the tables": asdict(_total(facts))}
+
+
+def _rows_found(facts: Facts) -> dict[str, Any]:
+    runs = [
+        {
+            "notes": _happened(facts, NOTE, phase),
+            "statuses": _happened(facts, STATUS, phase),
+            "reviews": _happened(facts, REVIEW, phase),
+        }
         for phase in range(1, len(facts.expected.rows) + 1)
     ]
+    return {"run by run": runs, "in the tables": asdict(facts.tables)}
 
 
 def _stopped_rows(facts: Facts) -> Verdict:
@@ -102,16 +114,16 @@ def _stopped_rows(facts: Facts) -> Verdict:
     begun = sum(turn.allowed and turn.asked_at > moment for turn in first)
     late = sum(effect.at > moment and effect.phase == 1 for effect in facts.effects)
     agents = len({turn.lane for turn in first})
-    rows = [asdict(each) for each in facts.expected.rows]
+    expected, found = _rows_expected(facts), _rows_found(facts)
     return Verdict(
         id="A2",
         text=(
             f"nothing was permitted after the stop; {late or 'no'} row{'' if late == 1 else 's'} "
             f"changed after it, of what it found under way. In all: {_row_words(facts)}"
         ),
-        ok=bool(stopped) and begun == 0 and late <= agents and _changed(facts) == rows,
-        expected={"permitted after the stop": 0, "under way at most": agents, "rows": rows},
-        actual={"permitted after the stop": begun, "under way": late, "rows": _changed(facts)},
+        ok=bool(stopped) and begun == 0 and late <= agents and found == expected,
+        expected={"permitted after the stop": 0, "under way at most": agents, **expected},
+        actual={"permitted after the stop": begun, "under way": late, **found},
     )
 
 
@@ -142,7 +154,7 @@ def _refusals(facts: Facts) -> Verdict:
         },
         {
             "refused": [asdict(one) for one in found],
-            "runs ended with": [run.by for run in facts.runs],
+            "runs ended with": list(facts.ended),
         },
     )
 

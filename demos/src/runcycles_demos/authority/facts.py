@@ -60,9 +60,7 @@ class Turn:
     allowed: bool = False
     http: int | None = None
     code: str | None = None
-    scope: str | None = None
     policy: str | None = None
-    request_id: str | None = None
     asked_at: float = 0.0
     entered: int = 0  # how often the tool's body was entered
     told: str | None = None  # what the model was told of it; None: it was asked no more
@@ -86,14 +84,6 @@ class Deed:
     reason: str
     actor: str | None = None  # None: there is no entry
     audited_reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One run of an agent, and how its process says it ended."""
-
-    by: str
-    said: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +111,9 @@ class Facts:
     terms: Terms
     expected: Expected
     turns: tuple[Turn, ...]
-    runs: tuple[Run, ...]
+    ended: tuple[str, ...]  # what each run ended with, as its process says
     effects: tuple[Happened, ...]
+    tables: Rows  # of the CRM, when all was over
     ledger: Mapping[str, Budget]
     counters: Mapping[str, int] = field(default_factory=dict)
     reserved: int = 0  # still held, in all scopes together

@@ -18,12 +18,11 @@ class Gate:
 
     def wait(self, act: Act) -> None:
         """Wait until this has been done, or nothing will be done any more."""
-        if self._closed.is_set():
-            return
         done = threading.Event()
-        self._waiting.append(done)
-        self._wanted.put((act, done))
-        done.wait()
+        self._waiting.append(done)  # first, so that whoever closes cannot overlook it
+        if not self._closed.is_set():
+            self._wanted.put((act, done))
+            done.wait()
 
     def serve(self) -> None:
         """Do what is wanted, and let go of whoever waits for it."""

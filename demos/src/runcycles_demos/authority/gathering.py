@@ -11,10 +11,10 @@ from runcycles_demos.authority.facts import (
     Facts,
     Happened,
     Kept,
-    Run,
+    Rows,
     Turn,
 )
-from runcycles_demos.authority.reading import RunReading, SceneReading, TurnReading
+from runcycles_demos.authority.reading import SceneReading, TurnReading
 from runcycles_demos.authority.stage import Stage
 from runcycles_demos.kit.timeline import Event
 
@@ -31,16 +31,18 @@ def gather(stage: Stage, expected: Expected, *, code: str, ungated: Agent | None
     reading = SceneReading.of(stage.timeline)
     answered = [turn.asked for turn in reading.refused if turn.asked and turn.asked["http"]]
     balances = [balance for books in stage.books for balance in books.ledger.scopes()]
+    notes, statuses, reviews = stage.world.rows.changed()
     reservations = [books.ledger.reservations() for books in stage.books]
     return Facts(
         terms=stage.terms,
         expected=expected,
         turns=tuple(map(_turn, reading.turns)),
-        runs=tuple(map(_run, reading.runs)),
+        ended=tuple(run.ended["by"] for run in reading.runs if run.ended is not None),
         effects=tuple(
             Happened(at=event.t, phase=event["phase"], kind=event["effect"], case=event["case"])
             for event in reading.effects
         ),
+        tables=Rows(notes=notes, statuses=statuses, reviews=reviews),
         ledger={
             balance.scope: Budget(allocated=balance.allocated, spent=balance.spent)
             for balance in balances
@@ -90,14 +92,9 @@ def _entry(stage: Stage, request_id: str) -> dict[str, Any]:
     return found or {}
 
 
-def _run(run: RunReading) -> Run:
-    assert run.ended is not None  # the scene is over
-    return Run(by=run.ended["by"], said=run.ended["said"])
-
-
 def _turn(turn: TurnReading) -> Turn:
     answer = {} if turn.asked is None else dict(turn.asked.facts)
-    names = ("http", "code", "scope", "policy", "request_id")
+    names = ("http", "code", "policy")
     return Turn(
         tool=turn.tool,
         phase=turn.wanted["phase"],

@@ -85,9 +85,7 @@ def _watched(tool: Tool, tell: Tell) -> Tool:
     @wraps(tool)
     def counted(*args: Any, **kwargs: Any) -> str:
         tell("body_entered", time.monotonic(), tool=tool.__name__)
-        result = tool(*args, **kwargs)
-        tell("body_left", time.monotonic(), tool=tool.__name__)
-        return result
+        return tool(*args, **kwargs)
 
     return counted
 

@@ -19,7 +19,6 @@ class TurnReading:
     arguments: dict[str, str]
     asked: Event | None = None  # the last attempt to ask
     entered: int = 0
-    left: bool = False
     told: str | None = None
 
     @property
@@ -64,9 +63,6 @@ class RunReading:
                 self._bodies += 1
                 if turn := self._current():
                     turn.entered += 1
-            case "body_left":
-                if turn := self._current():
-                    turn.left = True
             case "run_ended":
                 self.ended = event
             case _:

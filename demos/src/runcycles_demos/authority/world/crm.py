@@ -35,6 +35,12 @@ _WRITES = {
     "status": "UPDATE cases SET status = :text WHERE id = :case",
     "reviews": "INSERT INTO reviews (case_id, text) VALUES (:case, :text)",
 }
+_CHANGED = """
+    SELECT
+        (SELECT count(*) FROM notes),
+        (SELECT count(*) FROM cases WHERE status != ?),
+        (SELECT count(*) FROM reviews)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,16 +85,10 @@ class Rows:
             self._db.execute(_WRITES[table], {"case": case, "text": text})
             self._effects.add(_EFFECTS[table], case, text)
 
-    def status(self, case: str) -> str:
-        """Return the status of a case."""
-        found = self.case(case)
-        return "" if found is None else str(found["status"])
-
-    def count(self, table: str) -> int:
-        """Return the number of rows of `notes` or of `reviews`."""
+    def changed(self) -> tuple[int, int, int]:
+        """Return how many notes there are, cases of another status than at first, and reviews."""
         with self._lock:
-            (count,) = self._db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - our own words
-        return int(count)
+            return tuple(self._db.execute(_CHANGED, (OPEN,)).fetchone())
 
 
 class _Handler(BaseHTTPRequestHandler):
