@@ -88,7 +88,8 @@ class Served:
 @contextlib.contextmanager
 def served(store: str = "memory:", **settings: Any) -> Iterator[Served]:
     """A server in a thread, stopped in its orderly way at the end."""
-    wanted = Settings(port=0, store=store, admin_key=ADMIN_KEY, access_log=None, **settings)
+    given = {"admin_key": ADMIN_KEY, "access_log": None, "registry_pace": 0, **settings}
+    wanted = Settings(port=0, store=store, **given)
     started = threading.Event()
     found: list[tuple[Running, asyncio.AbstractEventLoop]] = []
     failed: list[BaseException] = []

@@ -11,12 +11,12 @@ from runcycles.ledger.state import Key, Transition
 from runcycles.testing import FakeClock
 from runcycles_server.governance.audit.attempts import Attempt, Attempts
 from runcycles_server.governance.audit.deeds import ADMIN, Actor
-from runcycles_server.governance.audit.throttle import MAX_SOURCES, Throttle
 from runcycles_server.http import serving
 from runcycles_server.records import UNAUTHENTICATED
 from runcycles_server.stores.memory import MemoryStore
 from runcycles_server.stores.opening import wall_clock_ms
 from runcycles_server.stores.queries import AuditQuery
+from runcycles_server.throttle import MAX_SOURCES, Throttle
 from tests.server.governance.audit_log import logs, the_log
 from tests.server.http.conftest import Acme
 from tests.support.served import Served, served

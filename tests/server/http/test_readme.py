@@ -10,6 +10,7 @@ from runcycles_server.http.endpoint import Access, Plane
 from runcycles_server.http.exchange import MAX_BODY_BYTES
 from runcycles_server.http.openapi import possible_errors
 from runcycles_server.http.routes import ENDPOINTS
+from runcycles_server.stores.sqlite.reader import MAX_LISTS
 
 PAGE = (Path(__file__).parents[3] / "packages/server/README.md").read_text(encoding="utf-8")
 OPENED_BY_ADMIN = {
@@ -59,5 +60,6 @@ def test_the_page_says_the_limits_that_hold() -> None:
     assert ahead == str(connection.MAX_SENT_AHEAD)
     assert shown["answers that are not read"] == f"{connection.MAX_UNREAD_S:.0f} s"
     assert shown["a connection that is not used"] == f"{connection.KEEP_ALIVE_S} s"
+    assert shown["lists that wait to be read"] == str(MAX_LISTS)
     most = shown["connections, where the system allows that many files"]
     assert most == f"{connection.MAX_CONNECTIONS:,}"

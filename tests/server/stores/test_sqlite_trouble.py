@@ -11,13 +11,24 @@ from typing import Any, NoReturn
 
 import pytest
 
-from runcycles.errors import StoreBusyError, StoreCorruptError, StoreError
+from runcycles.errors import (
+    StoreBusyError,
+    StoreCorruptError,
+    StoreError,
+    StoreOverloadedError,
+)
 from runcycles.ledger.state import Outcome, Snapshot, reservation_key, tenant_key
 from runcycles_server.stores import ReservationQuery
 from runcycles_server.stores.clock import MonotonicClock
 from runcycles_server.stores.sqlite import writers
 from runcycles_server.stores.sqlite.batch import Asked, BatchRunner
-from runcycles_server.stores.sqlite.connection import keep_a_write_ahead_log, open_writer
+from runcycles_server.stores.sqlite.connection import (
+    keep_a_write_ahead_log,
+    open_reader,
+    open_writer,
+)
+from runcycles_server.stores.sqlite.lists import Lists
+from runcycles_server.stores.sqlite.reader import Reader
 from runcycles_server.stores.sqlite.writers import InlineWriter, ThreadWriter
 from runcycles_server.stores.suite import Bench, Clock
 from runcycles_server.stores.suite.bench import ACCOUNT, TENANT, added, an_account, together
@@ -76,15 +87,32 @@ async def test_a_list_that_sqlite_refuses_is_told_in_our_words(bench: Bench, pat
             await asked
 
 
+@pytest.mark.parametrize("kind", [InlineWriter, ThreadWriter])
 async def test_too_many_who_wait_are_told_to_come_later(
-    runner: BatchRunner, monkeypatch: pytest.MonkeyPatch
+    runner: BatchRunner, monkeypatch: pytest.MonkeyPatch, kind: type[InlineWriter | ThreadWriter]
 ) -> None:
-    writer = ThreadWriter(runner)
+    writer = kind(runner)
     monkeypatch.setattr(writers, "MAX_WAITING", 0)
-    with pytest.raises(StoreBusyError, match="0 requests wait for the disk already"):
+    with pytest.raises(StoreOverloadedError, match="0 requests wait for the disk already"):
         _ = writer.submit((), lambda _snapshot: Outcome(None))
     monkeypatch.undo()
-    await _stopped(writer)
+    if isinstance(writer, ThreadWriter):
+        await _stopped(writer)
+
+
+def test_a_reader_takes_so_many_lists_at_once_and_what_is_urgent(path: Path) -> None:
+    open_writer(path).close()
+    reader, may_end = Reader(open_reader(path), path, most=2), Event()
+    first = reader.submit(lambda _lists: may_end.wait(5))
+    second = reader.submit(Lists.tenants)
+    with pytest.raises(StoreOverloadedError, match="2 lists are asked for; try later"):
+        _ = reader.submit(Lists.tenants)
+    urgent = reader.submit(lambda lists: lists.due(0, 1), is_urgent=True)
+    assert reader.waiting == 3
+    may_end.set()
+    assert (first.result(5), second.result(5), urgent.result(5)) == (True, [], [])
+    reader.close()
+    assert reader.waiting == 0
 
 
 async def test_a_writer_that_was_stopped_takes_nothing_more(runner: BatchRunner) -> None:

@@ -28,7 +28,8 @@ CyclesError                           everything we raise on purpose
 ├── SpendNotRecordedError             the call ran, its commit has not arrived yet
 ├── UnknownPriceError                 nobody knows what the model costs; the call must not run
 ├── StoreError                        the store cannot do what was asked
-│   ├── StoreBusyError                another process holds it, or it is overloaded
+│   ├── StoreBusyError                another process holds it
+│   │   └── StoreOverloadedError      more waits for it than it answers in time
 │   ├── MigrationNeededError          the database was written by another version
 │   └── StoreCorruptError             the database cannot be trusted
 └── ConfigurationError                (also ValueError) raised at construction, never in a call
@@ -369,6 +370,10 @@ class StoreError(CyclesError):
 
 class StoreBusyError(StoreError):
     """Another process holds the store, or more waits for it than it takes."""
+
+
+class StoreOverloadedError(StoreBusyError):
+    """More waits for the store than it answers in time; nothing was changed."""
 
 
 class MigrationNeededError(StoreError):

@@ -76,7 +76,12 @@ def dev(
         32
     )
     settings = Settings(
-        host=DEFAULT_HOST, port=port, store=store, admin_key=admin_key, access_log=access_log
+        host=DEFAULT_HOST,
+        port=port,
+        store=store,
+        admin_key=admin_key,
+        access_log=access_log,
+        registry_pace=0,  # whoever tries things asks as often as they like
     )
 
     async def prepare(running: Running) -> None:

@@ -11,6 +11,7 @@ from runcycles_server.http.serving import Running
 from runcycles_server.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
+    DEFAULT_REGISTRY_PACE,
     DEFAULT_STORE,
     STDERR,
     Settings,
@@ -41,6 +42,14 @@ def serve(
     access_log: Annotated[
         str, typer.Option(help="A file for one line of JSON per request; - is standard error.")
     ] = STDERR,
+    registry_pace: Annotated[
+        int,
+        typer.Option(
+            help="How often in a minute one address may ask for the action kinds; 0 is no limit.",
+            min=0,
+            max=60_000,
+        ),
+    ] = DEFAULT_REGISTRY_PACE,
     as_json: Json = False,
 ) -> None:
     """Run the authority.
@@ -54,7 +63,12 @@ def serve(
       cycles serve --port 0 --json
     """
     settings = Settings(
-        host=host, port=port, store=store, admin_key=admin_key or None, access_log=access_log
+        host=host,
+        port=port,
+        store=store,
+        admin_key=admin_key or None,
+        access_log=access_log,
+        registry_pace=registry_pace,
     )
 
     run_server(settings, announce=_as_json if as_json else _as_text)

@@ -13,13 +13,19 @@ from typing import Final
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from runcycles.errors import CyclesProtocolError, Problem, StoreError
+from runcycles.errors import CyclesProtocolError, Problem, StoreError, StoreOverloadedError
 from runcycles_server.governance.audit.attempts import Attempts
 from runcycles_server.http.access_log import AccessLog
 from runcycles_server.http.auth import Gate
 from runcycles_server.http.endpoint import Endpoint, Plane, Service
 from runcycles_server.http.exchange import ClientGoneError, Exchange
-from runcycles_server.http.problems import store_failed, unexpected, unknown_path, wrong_method
+from runcycles_server.http.problems import (
+    overloaded,
+    store_failed,
+    unexpected,
+    unknown_path,
+    wrong_method,
+)
 from runcycles_server.http.reading import attempt_of
 
 _ABOUT_KEYS: Final = (401, 403)
@@ -61,6 +67,8 @@ class App:
             await self._refuse(exchange, refusal.problem)
         except ClientGoneError:
             exchange.error_code = "CLIENT_GONE"
+        except StoreOverloadedError:
+            await self._refuse(exchange, overloaded())
         except StoreError as problem:
             logger.exception("request %s: the store failed", exchange.request_id)
             await self._refuse(exchange, store_failed(), problem)

@@ -17,19 +17,13 @@ from runcycles_server.governance.keys.validity import KeyProblem, problem_with, 
 from runcycles_server.governance.operator import error_of
 from runcycles_server.governance.permissions import Permission, formerly, permits
 from runcycles_server.http.endpoint import Access, Endpoint
-from runcycles_server.http.exchange import OPERATOR, Caller, Exchange, Header
+from runcycles_server.http.exchange import OPERATOR, UNTHROTTLED, Caller, Exchange
 from runcycles_server.http.problems import refusal
 from runcycles_server.records import ApiKey, api_key_key
 from runcycles_server.stores.base import Store
 
 API_KEY: Final = b"x-cycles-api-key"
 ADMIN_KEY: Final = b"x-admin-api-key"
-
-_UNTHROTTLED: Final[tuple[Header, ...]] = (
-    (b"x-ratelimit-remaining", b"-1"),
-    (b"x-ratelimit-reset", b"0"),
-)
-"""Authenticated calls are not throttled; the protocol's sentinels say so."""
 
 
 class Gate:
@@ -53,7 +47,7 @@ class Gate:
         if access is Access.ADMIN or (access is Access.EITHER and ADMIN_KEY in headers):
             self._check_operator(headers.get(ADMIN_KEY))
             exchange.caller = OPERATOR
-            exchange.standing += _UNTHROTTLED
+            exchange.standing += UNTHROTTLED
             return
         key, owner = await self._tenant_key(headers.get(API_KEY))
         exchange.caller = Caller(
@@ -62,7 +56,7 @@ class Gate:
             permissions=key.permissions,
             scope_filter=key.scope_filter or (),
         )
-        exchange.standing += ((b"x-cycles-tenant", key.tenant_id.encode()), *_UNTHROTTLED)
+        exchange.standing += ((b"x-cycles-tenant", key.tenant_id.encode()), *UNTHROTTLED)
         if endpoint.permission is not None:
             _check_permission(exchange, endpoint, endpoint.permission, owner)
 

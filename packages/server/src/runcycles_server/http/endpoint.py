@@ -10,6 +10,7 @@ from runcycles_server.authority import Authority
 from runcycles_server.governance.operator import Operator
 from runcycles_server.governance.permissions import Permission
 from runcycles_server.http.exchange import Answer, Exchange
+from runcycles_server.throttle import Throttle
 
 
 class Access(Enum):
@@ -42,6 +43,8 @@ class Service:
 
     authority: Authority
     operator: Operator
+    passers_by: Throttle | None = None
+    """How often one address may ask what needs no key; None is as often as it likes."""
 
 
 Handler = Callable[[Service, Exchange], Awaitable[Answer]]

@@ -7,7 +7,8 @@ request, made of slots, and the headers that never change are made once.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from time import perf_counter
+from math import ceil
+from time import perf_counter, time
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
@@ -30,6 +31,10 @@ _MAX_AGENT: Final = 512
 """How much of a client's name for itself is kept."""
 _JSON: Final = (b"content-type", b"application/json")
 _CLOSE: Final = (b"connection", b"close")
+_REMAINING: Final = b"x-ratelimit-remaining"
+_RESET: Final = b"x-ratelimit-reset"
+UNTHROTTLED: Final[tuple[Header, ...]] = ((_REMAINING, b"-1"), (_RESET, b"0"))
+"""Authenticated calls are not throttled as such; the protocol's sentinels say so."""
 
 
 class ClientGoneError(Exception):
@@ -120,14 +125,19 @@ class Exchange:
         value: str = self.scope.get("path_params", {}).get(name, "")
         return value
 
+    @property
+    def address(self) -> str | None:
+        """Where the request comes from; of a proxy it is the proxy's."""
+        client = self.scope.get("client")
+        return client[0] if client else None
+
     def actor(self) -> Actor:
         """Who is acting, and from where, for the audit log."""
-        client = self.scope.get("client")
         agent = self.headers.get(b"user-agent")
         return Actor(
             tenant=self.caller.tenant,
             key_id=self.caller.key_id,
-            source_ip=client[0] if client else None,
+            source_ip=self.address,
             user_agent=None if agent is None else agent[:_MAX_AGENT].decode("latin-1"),
             request_id=self.request_id,
             trace_id=self.trace_id,
@@ -184,6 +194,8 @@ class Exchange:
         self.error_code = problem.error_code
         self.reason = problem.reason_code
         body = wire.encode_problem(problem, request_id=self.request_id, trace_id=self.trace_id)
+        if problem.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._say_until_when(problem.retry_after_ms or 0)
         await self.answer(Answer(problem.status, body, (*retry_after(problem), *headers)))
 
     def decided(self, reply: Any) -> None:
@@ -198,6 +210,12 @@ class Exchange:
                 self.replayed = True
             case _:
                 pass
+
+    def _say_until_when(self, wait_ms: int) -> None:
+        """The protocol's headers of what is throttled, instead of those of what is not."""
+        reset_s = ceil(time() + wait_ms / 1_000)
+        self.standing = [each for each in self.standing if each[0] not in (_REMAINING, _RESET)]
+        self.standing += [(_REMAINING, b"0"), (_RESET, b"%d" % reset_s)]
 
     def _declared_bytes(self) -> int:
         declared = self.headers.get(b"content-length", b"0")

@@ -50,14 +50,21 @@ _HEADERS: Final[dict[str, Json]] = {
         "schema": {"type": "string"},
     },
     "X-RateLimit-Remaining": {
-        "description": "-1: authenticated calls are not throttled.",
+        "description": "-1: authenticated calls are not throttled; 0 with a 429.",
         "schema": {"type": "integer"},
     },
     "X-RateLimit-Reset": {
-        "description": "0: authenticated calls are not throttled.",
+        "description": "0: authenticated calls are not throttled; with a 429, in Unix seconds.",
+        "schema": {"type": "integer"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which it may be asked again.",
         "schema": {"type": "integer"},
     },
 }
+_OF_THE_KEY: Final = ("X-Cycles-Tenant", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_OF_THROTTLING: Final = ("X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After")
+_THROTTLED: Final = HTTPStatus.TOO_MANY_REQUESTS
 _ERROR: Final[Json] = {
     "type": "object",
     "additionalProperties": False,
@@ -131,7 +138,7 @@ def _operation(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
 def _successes(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
     forms = [refs[form] for form in (row.success, row.other_success) if form]
     schema = {"anyOf": forms} if len(forms) > 1 else forms[0] if forms else {"type": "object"}
-    headers = _header_refs(row.access is not Access.PUBLIC)
+    headers = _header_refs(*(() if row.access is Access.PUBLIC else _OF_THE_KEY))
     answered: Json = {"description": row.summary, "headers": headers}
     return {
         str(int(status)): answered
@@ -148,20 +155,20 @@ def _failures(row: Endpoint) -> Json:
         by_status[413] = by_status[415] = [ErrorCode.INVALID_REQUEST]
     if row.wrong_state:
         by_status[409].append(ErrorCode.INVALID_REQUEST)
-    return {str(status): _failure(codes) for status, codes in sorted(by_status.items())}
+    return {str(status): _failure(status, codes) for status, codes in sorted(by_status.items())}
 
 
 def possible_errors(row: Endpoint) -> list[ErrorCode]:
     """Every code that an endpoint can answer with: its own, and those of its access."""
     codes = {*row.errors, ErrorCode.INTERNAL_ERROR}
     if row.access is not Access.PUBLIC:
-        codes |= {ErrorCode.UNAUTHORIZED, ErrorCode.INVALID_REQUEST}
+        codes |= {ErrorCode.UNAUTHORIZED, ErrorCode.INVALID_REQUEST, ErrorCode.LIMIT_EXCEEDED}
     if row.access in (Access.TENANT, Access.EITHER):
         codes |= {ErrorCode.FORBIDDEN, row.plane.forbids_with}
     return sorted(codes, key=tuple(ErrorCode).index)
 
 
-def _failure(codes: list[ErrorCode]) -> Json:
+def _failure(status: int, codes: list[ErrorCode]) -> Json:
     schema = {
         "allOf": [
             {"$ref": f"{_REF}ErrorResponse"},
@@ -170,7 +177,7 @@ def _failure(codes: list[ErrorCode]) -> Json:
     }
     return {
         "description": ", ".join(codes),
-        "headers": _header_refs(False),
+        "headers": _header_refs(*(_OF_THROTTLING if status == _THROTTLED else ())),
         "content": _content(schema),
     }
 
@@ -179,11 +186,11 @@ def _content(schema: Json) -> Json:
     return {"application/json": {"schema": schema}}
 
 
-def _header_refs(authenticated: bool) -> Json:
+def _header_refs(*more: str) -> Json:
     return {
         name: {"$ref": f"#/components/headers/{name}"}
         for name, header in _HEADERS.items()
-        if authenticated or header.get("required")
+        if name in more or header.get("required")
     }
 
 

@@ -82,6 +82,24 @@ def not_http() -> CyclesProtocolError:
     return refusal(ErrorCode.INVALID_REQUEST, "This is not an HTTP/1.1 request")
 
 
+def overloaded() -> Problem:
+    """More waits for the store than it answers in time."""
+    return refusal(
+        ErrorCode.LIMIT_EXCEEDED,
+        "This server has more to do than it can and nothing was changed; ask again in a moment",
+        retry_after_ms=1_000,
+    ).problem
+
+
+def too_often(wait_ms: int) -> CyclesProtocolError:
+    """This address asks more often than anybody without a key may."""
+    return refusal(
+        ErrorCode.LIMIT_EXCEEDED,
+        "This address asks too often; keep what was answered, and ask with If-None-Match",
+        retry_after_ms=wait_ms,
+    )
+
+
 def store_failed() -> Problem:
     """The store could not answer; what it said is in the server's log, not in the reply."""
     return refusal(

@@ -29,6 +29,7 @@ from runcycles_server.http.routes import ENDPOINTS
 from runcycles_server.settings import Settings, StartError
 from runcycles_server.stores import open_store
 from runcycles_server.sweeper import Sweeper
+from runcycles_server.throttle import Throttle
 
 BACKLOG: Final = 2048
 GRACE_S: Final = 30
@@ -141,7 +142,7 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[App, AdminKey, Opera
         try:
             key = await admin_key(store, settings.admin_key)
             operator = Operator(store)
-            service = Service(Authority(store), operator)
+            service = Service(Authority(store), operator, _passers_by(settings.registry_pace))
             gate = Gate(store, admin_digest=key.digest)
             app = App(ENDPOINTS, service, gate, access_log)
             sweeper = Sweeper(store, also=gate.uses.flush)
@@ -152,6 +153,10 @@ async def opened(settings: Settings) -> AsyncIterator[tuple[App, AdminKey, Opera
                 await sweeper.stop()
         finally:
             await store.close()
+
+
+def _passers_by(pace: int) -> Throttle | None:
+    return Throttle(burst=pace, every_ms=-(-60_000 // pace)) if pace else None
 
 
 async def nothing(_running: Running) -> None:

@@ -13,9 +13,9 @@ from runcycles.errors import Problem
 from runcycles.ids import new_id
 from runcycles.ledger.state import Outcome
 from runcycles_server.governance.audit.deeds import ADMIN, Actor
-from runcycles_server.governance.audit.throttle import Throttle
 from runcycles_server.records import UNAUTHENTICATED, AuditEntry
 from runcycles_server.stores.base import Store
+from runcycles_server.throttle import Throttle
 
 MAX_MESSAGE: Final = 1_024
 """The protocol's limit to the message of an entry."""

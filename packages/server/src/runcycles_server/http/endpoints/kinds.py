@@ -18,20 +18,25 @@ from runcycles_server.governance.kinds.views import view
 from runcycles_server.governance.operator import encode
 from runcycles_server.http.endpoint import Access, Endpoint, Plane, Service
 from runcycles_server.http.exchange import Answer, Exchange
+from runcycles_server.http.problems import too_often
 from runcycles_server.http.reading import actor_of, parsed_query
 
 _KEPT_BY_CLIENTS: Final = (b"cache-control", b"public, max-age=3600")
 """The registry changes with the server's version alone."""
 
 
-async def list_registry(_service: Service, exchange: Exchange) -> Answer:
+async def list_registry(service: Service, exchange: Exchange) -> Answer:
     """The kinds of the registry that match."""
-    return _unless_known(exchange, encode(lists.page(parsed_query(KindQuery, exchange))))
+    _count(service, exchange)
+    found = encode(lists.page(parsed_query(KindQuery, exchange)))
+    return _unless_known(service, exchange, found)
 
 
-async def get(_service: Service, exchange: Exchange) -> Answer:
+async def get(service: Service, exchange: Exchange) -> Answer:
     """One kind of the registry."""
-    return _unless_known(exchange, encode(commands.registered(exchange.path_parameter("kind"))))
+    _count(service, exchange)
+    found = encode(commands.registered(exchange.path_parameter("kind")))
+    return _unless_known(service, exchange, found)
 
 
 async def declare(service: Service, exchange: Exchange) -> Answer:
@@ -47,12 +52,25 @@ async def list_declared(service: Service, _exchange: Exchange) -> Answer:
     return Answer(200, encode(DeclaredKinds(kinds=tuple(view(kind) for kind in found))))
 
 
-def _unless_known(exchange: Exchange, body: bytes) -> Answer:
-    """The body, or word that what the client has of it is still right."""
+def _count(service: Service, exchange: Exchange) -> None:
+    """Count a question of somebody without a key.
+
+    Raises:
+        RateLimitedError: this address has asked too often.
+    """
+    passers_by, now_ms = service.passers_by, service.operator.store.now_ms()
+    if passers_by is not None and not passers_by.admits(exchange.address, now_ms):
+        raise too_often(passers_by.wait_ms(exchange.address, now_ms))
+
+
+def _unless_known(service: Service, exchange: Exchange, body: bytes) -> Answer:
+    """The body, or word that what the client has of it is still right, which counts for nothing."""
     tag = f'"{sha256(body).hexdigest()}"'
     headers = ((b"etag", tag.encode()), _KEPT_BY_CLIENTS)
     known = exchange.headers.get(b"if-none-match", b"").decode("latin-1").split(",")
     if any(each.strip().removeprefix("W/") in (tag, "*") for each in known):
+        if service.passers_by is not None:
+            service.passers_by.give_back(exchange.address)
         return Answer(HTTPStatus.NOT_MODIFIED, b"", headers)
     return Answer(200, body, headers)
 
@@ -69,7 +87,7 @@ ROWS: Final = (
         query=KindQuery,
         success=KindPage,
         statuses=(200, HTTPStatus.NOT_MODIFIED),
-        errors=(ErrorCode.INVALID_REQUEST,),
+        errors=(ErrorCode.INVALID_REQUEST, ErrorCode.LIMIT_EXCEEDED),
         handler=list_registry,
     ),
     Endpoint(
@@ -82,7 +100,7 @@ ROWS: Final = (
         permission=None,
         success=ActionKind,
         statuses=(200, HTTPStatus.NOT_MODIFIED),
-        errors=(ErrorCode.NOT_FOUND,),
+        errors=(ErrorCode.NOT_FOUND, ErrorCode.LIMIT_EXCEEDED),
         handler=get,
     ),
     Endpoint(

@@ -7,7 +7,6 @@ This module puts the parts together; how a batch is decided is in `batch`, when 
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -24,7 +23,13 @@ from runcycles_server.stores.sqlite.failures import translated
 from runcycles_server.stores.sqlite.lists import Lists
 from runcycles_server.stores.sqlite.lock import FileLock
 from runcycles_server.stores.sqlite.purge import forget
-from runcycles_server.stores.sqlite.writers import InlineWriter, ThreadWriter, Writer
+from runcycles_server.stores.sqlite.reader import MAX_LISTS, Reader
+from runcycles_server.stores.sqlite.writers import (
+    MAX_WAITING,
+    InlineWriter,
+    ThreadWriter,
+    Writer,
+)
 from runcycles_server.stores.waiting import Pending
 
 T = TypeVar("T")
@@ -128,7 +133,8 @@ class SQLiteStore:
     async def due(self, limit: int) -> list[str]:
         """Ids of ACTIVE reservations whose grace is over, the longest overdue first."""
         now_ms = self.now_ms()
-        return await self._listed(lambda lists: lists.due(now_ms, limit))
+        # overdue holds have to come back, however many lists are asked for
+        return await self._listed(lambda lists: lists.due(now_ms, limit), is_urgent=True)
 
     async def purge(self, limit: int) -> int:
         """Forget up to `limit` records whose retention is over; how many were forgotten."""
@@ -146,9 +152,8 @@ class SQLiteStore:
             raise StoreError(f"{self.path} is not open")
         return self._open
 
-    def _listed(self, work: Callable[[Lists], T]) -> Awaitable[T]:
-        opened = self._opened
-        future = opened.threads.submit(work, opened.lists)
+    def _listed(self, work: Callable[[Lists], T], *, is_urgent: bool = False) -> Awaitable[T]:
+        future = self._opened.reader.submit(work, is_urgent=is_urgent)
         return Pending(future) if self._threaded else asyncio.wrap_future(future)
 
 
@@ -162,20 +167,18 @@ class _Open:
             self._connection = open_writer(path)
             (highest,) = self._connection.execute("SELECT now_ms FROM clock").fetchone()
             self.clock = MonotonicClock(clock_ms, at_least_ms=highest)
-            self._reader = open_reader(path)
+            connection = open_reader(path)
         except BaseException as problem:
             self._lock.release()
             if isinstance(problem, sqlite3.Error | OSError):
                 raise translated(problem, path) from problem
             raise
         self.runner = BatchRunner(self._connection, path, self.clock)
-        self.lists = Lists(self._reader, path)
-        self.threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cycles-lists")
+        self.reader = Reader(connection, path, most=MAX_WAITING if threaded else MAX_LISTS)
         self.writer: Writer = ThreadWriter(self.runner) if threaded else InlineWriter(self.runner)
 
     def release(self) -> None:
         """Close everything, the lock last."""
-        self.threads.shutdown()
-        self._reader.close()
+        self.reader.close()
         self._connection.close()
         self._lock.release()

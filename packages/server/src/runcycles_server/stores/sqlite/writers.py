@@ -13,7 +13,7 @@ from queue import SimpleQueue
 from threading import Lock, Thread
 from typing import Final, Protocol, TypeVar
 
-from runcycles.errors import StoreBusyError, StoreError
+from runcycles.errors import StoreError, StoreOverloadedError
 from runcycles.ledger.state import Key, Transition
 from runcycles_server.stores.sqlite.batch import Asked, BatchRunner
 from runcycles_server.stores.waiting import ANSWERING, Pending
@@ -29,7 +29,7 @@ Under 200 connections it would be cut at 30 requests after 2 ms; at 5 ms it hold
 a tenth more are answered in a second.
 """
 MAX_WAITING: Final = 20_000
-"""Requests that may wait for the thread; beyond them the answer comes too late for anyone."""
+"""Requests that may wait for the disk; beyond them the answer comes too late for anyone."""
 
 
 class Writer(Protocol):
@@ -60,6 +60,7 @@ class InlineWriter:
 
     def submit(self, footprint: tuple[Key, ...], transition: Transition[T]) -> Awaitable[T]:
         """Add to the batch; it closes after one whole turn of the loop that brought nothing."""
+        _refuse_if_too_many(len(self._waiting))
         future: asyncio.Future[T] = self._loop.create_future()
         self._waiting.append(Asked(footprint, transition, future))
         if len(self._waiting) == 1:
@@ -134,8 +135,7 @@ class ThreadWriter:
         with self._lock:  # nothing may come behind the last item, for nobody would answer it
             if self._stopping:
                 raise StoreError("the store is closed")
-            if self._queue.qsize() >= MAX_WAITING:
-                raise StoreBusyError(f"{MAX_WAITING} requests wait for the disk already; try later")
+            _refuse_if_too_many(self._queue.qsize())
             self._stopping = last
             self._queue.put(item)
 
@@ -168,6 +168,11 @@ class ThreadWriter:
             for item in items:
                 if not isinstance(item, Asked):
                     item()
+
+
+def _refuse_if_too_many(waiting: int) -> None:
+    if waiting >= MAX_WAITING:
+        raise StoreOverloadedError(f"{waiting} requests wait for the disk already; try later")
 
 
 def _is_wanted(asked: Asked) -> bool:
