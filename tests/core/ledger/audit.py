@@ -4,6 +4,7 @@ Few tenants, scopes, keys and amounts, so that they collide all the time.
 """
 
 import json
+from dataclasses import asdict
 from itertools import count
 from typing import Any
 
@@ -17,7 +18,8 @@ from runcycles.ledger.state import Account
 from runcycles.ops import Commit, Decide, Extend, Record, Refused, Release, Reserve
 from runcycles.testing import InMemoryAuthority
 from runcycles.types import Action, Amount, BudgetStatus, OveragePolicy, Subject, Unit
-from tests.core.ledger.naive_model import DAY, BudgetKey, NaiveLedger, Refusal, Reply
+from tests.core.ledger.naive_model import NaiveLedger
+from tests.core.ledger.naive_words import DAY, BudgetKey, Refusal, Reply
 
 SUBJECTS = st.sampled_from(
     [
@@ -59,6 +61,7 @@ class Audit(RuleBasedStateMachine):
         self.authority = InMemoryAuthority()
         self.clock = self.authority.clock
         self.model = NaiveLedger(self.clock.now_ms())
+        self.said_no = False
         self.asked: list[tuple[Question, str]] = []
         self.fresh_keys = (f"fresh-{number}" for number in count())
 
@@ -131,7 +134,7 @@ class Audit(RuleBasedStateMachine):
         policy=st.sampled_from(OveragePolicy),
     )
     def change_a_tenant(self, tenant: str, policy: OveragePolicy, **settings: Any) -> None:
-        self.model.tenants[tenant] = {**settings, "policy": str(policy)}
+        self.model.tenants.setdefault(tenant, {}).update({**settings, "policy": str(policy)})
         self.authority.set_tenant(
             tenant,
             status=settings["status"],
@@ -294,6 +297,7 @@ class Audit(RuleBasedStateMachine):
             case Extend():
                 expected = self.model.extend(caller, op.reservation_id, body)
         assert found == expected
+        self.said_no = isinstance(found, Refusal) or found.get("decision") == "DENY"
 
     @invariant()
     def budgets_agree(self) -> None:
@@ -339,7 +343,19 @@ def _numbers(account: Account) -> dict[str, Any]:
 def _as_the_model_says_it(answer: Answered[Any] | Replayed | Refused) -> Reply:
     if isinstance(answer, Refused):
         remaining = answer.remaining if answer.reason else None
-        return Refusal(answer.code, answer.reason, answer.scope, remaining)
+        quota: dict[str, Any] | None = None
+        if answer.quota is not None:
+            said = asdict(answer.quota).items()
+            quota = {name: value for name, value in said if value is not None}
+        return Refusal(
+            answer.code,
+            answer.reason,
+            answer.scope,
+            remaining,
+            answer.policy_id,
+            quota,
+            answer.retry_after_ms,
+        )
     ttl = answer.remaining_ttl_ms if isinstance(answer, Replayed) else None
     body: dict[str, Any] = json.loads(wire.with_remaining_ttl(answer.raw, ttl))
     body.get("deny_detail", {}).pop("suggested_fix", None)

@@ -5,25 +5,20 @@ and what is held, spent or owed is summed over the list of everything that ever 
 are the protocol's JSON bodies as dicts, or a `Refusal`.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
-LEVELS = ["tenant", "workspace", "app", "workflow", "agent", "toolset"]
-UNITS = ["USD_MICROCENTS", "TOKENS", "CREDITS", "RISK_POINTS"]
-DAY = 24 * 60 * 60 * 1000
-LARGEST = 9223372036854775807
-
-BudgetKey = tuple[str, str, str]  # whose, which scope, which unit
-Body = dict[str, Any]
-
-
-class Refusal(NamedTuple):
-    code: str
-    reason: str | None = None  # where a dry run would be told DENY
-    scope: str | None = None
-    remaining: int | None = None
-
-
-Reply = Body | Refusal
+from tests.core.ledger.naive_words import (
+    DAY,
+    LARGEST,
+    UNITS,
+    Body,
+    BudgetKey,
+    Refusal,
+    Reply,
+    deny,
+    plain,
+    scopes_of,
+)
 
 
 class NaiveLedger:
@@ -118,20 +113,21 @@ class NaiveLedger:
             return again
         found, scopes = self._may(caller, ask), scopes_of(ask["subject"])
         if isinstance(found, Refusal):
-            if not ask.get("dry_run") or found.reason is None:
+            if not self._only_asks(caller, ask) or found.reason is None:
                 return found
-            denial = _deny(found, scopes) | {"scope_path": scopes[-1]}
+            denial = deny(found, scopes) | {"scope_path": scopes[-1]}
             return self._keep(caller, "reserve", ask, DAY, denial)
         body: Body = {"decision": "ALLOW", "affected_scopes": scopes, "scope_path": scopes[-1]}
         body["reserved"] = ask["estimate"]
-        if ask.get("dry_run"):
+        if self._only_asks(caller, ask):
             body["balances"] = self.balances(found)
             return self._keep(caller, "reserve", ask, DAY, body)
-        config = self.tenants.get(caller, {})
+        config = self._config(caller, ask)
         ttl = min(ask.get("ttl_ms") or config.get("ttl", 60_000), config.get("max_ttl", 3_600_000))
         self.holds[new_id] = {
             "status": "ACTIVE",
             "tenant": caller,
+            "subject": ask["subject"],
             "scope": scopes[-1],
             "budgets": found,
             "unit": ask["estimate"]["unit"],
@@ -155,7 +151,7 @@ class NaiveLedger:
         if not isinstance(found, Refusal):
             body: Body = {"decision": "ALLOW", "affected_scopes": scopes}
         elif found.reason is not None:
-            body = _deny(found, scopes)
+            body = deny(found, scopes)
         else:
             return found
         return self._keep(caller, "decide", ask, DAY, body)
@@ -164,7 +160,7 @@ class NaiveLedger:
         again = self._again(caller, "event", ask, ask["subject"].get("tenant", caller))
         if again is not None:
             return again
-        refusal = self._tenant_says(caller)
+        refusal = self._tenant_says(caller) or self._authority_says(caller, ask)
         if refusal is not None:
             return refusal
         found = self._budgets(caller, ask["subject"], ask["actual"]["unit"])
@@ -193,6 +189,8 @@ class NaiveLedger:
         if hold["status"] == "ACTIVE" and actual["unit"] != hold["unit"]:
             return Refusal("UNIT_MISMATCH")
         if (refusal := self._too_late(hold, hold["grace"])) is not None:
+            return refusal
+        if (refusal := self._rate_says(hold)) is not None:
             return refusal
         extra = actual["amount"] - hold["amount"]
         if extra > 0 and hold["policy"] == "REJECT":
@@ -254,6 +252,20 @@ class NaiveLedger:
             return Refusal("RESERVATION_EXPIRED")
         return None
 
+    # --- what authority has a say in; see `naive_actions` ---
+
+    def _authority_says(self, caller: str, ask: Body) -> Refusal | None:
+        return None
+
+    def _rate_says(self, hold: Body) -> Refusal | None:
+        return None
+
+    def _only_asks(self, caller: str, ask: Body) -> bool:
+        return bool(ask.get("dry_run"))
+
+    def _config(self, caller: str, ask: Body) -> Body:
+        return self.tenants.get(caller, {})
+
     # --- the rules that several questions share ---
 
     def _tenant_says(self, tenant: str, *, starts: bool = False) -> Refusal | None:
@@ -278,7 +290,7 @@ class NaiveLedger:
 
     def _may(self, caller: str, ask: Body) -> list[BudgetKey] | Refusal:
         """The budgets that a question has to pass, all of them passed, or why not."""
-        refusal = self._tenant_says(caller, starts=True)
+        refusal = self._tenant_says(caller, starts=True) or self._authority_says(caller, ask)
         if refusal is not None:
             return refusal
         found = self._budgets(caller, ask["subject"], ask["estimate"]["unit"])
@@ -349,7 +361,7 @@ class NaiveLedger:
         old = self.memory.get((caller, where, ask["idempotency_key"]))
         if old is None or self.now >= old["until"]:
             return None
-        if old["asked"] != _plain(ask):
+        if old["asked"] != plain(ask):
             return Refusal("IDEMPOTENCY_MISMATCH")
         body = dict(old["body"])
         if old["lease"] is not None:
@@ -368,29 +380,6 @@ class NaiveLedger:
         *,
         lease: tuple[str, int] | None = None,
     ) -> Body:
-        kept = {"body": body, "asked": _plain(ask), "until": self.now + how_long, "lease": lease}
+        kept = {"body": body, "asked": plain(ask), "until": self.now + how_long, "lease": lease}
         self.memory[(tenant, where, ask["idempotency_key"])] = kept
         return body
-
-
-def scopes_of(subject: Body) -> list[str]:
-    parts = [f"{level}:{subject[level].lower()}" for level in LEVELS if level in subject]
-    return ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
-
-
-def _plain(ask: Body) -> Body:
-    """A request without the two defaults that may be said or left out."""
-    defaults = {"dry_run": False, "grace_period_ms": 5000}
-    return {name: value for name, value in ask.items() if defaults.get(name) != value}
-
-
-def _deny(refusal: Refusal, scopes: list[str]) -> Body:
-    detail: Body = {"reason_code": refusal.reason, "blocked_by_scope": refusal.scope}
-    if refusal.remaining is not None:
-        detail["budget_remaining"] = refusal.remaining
-    return {
-        "decision": "DENY",
-        "affected_scopes": scopes,
-        "reason_code": refusal.reason,
-        "deny_detail": detail,
-    }

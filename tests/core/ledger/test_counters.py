@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from runcycles.ledger.counting import given_back, reset
-from runcycles.ledger.policies import Counter, Quota
+from runcycles.ledger.policies import Counter, PolicyBook, Quota
 from runcycles.ledger.state import Snapshot
 from runcycles.testing import InMemoryAuthority, play
 from runcycles.types import QuotaWindow, RiskClass, tokens
@@ -69,3 +69,13 @@ def test_what_was_counted_before_a_reset_is_not_given_back_after_it() -> None:
     assert given_back(Snapshot(now_ms, {counter.key: one_later}), before) == ()
     (given,) = given_back(Snapshot(now_ms, {counter.key: counter}), before)
     assert given.used == 0
+
+
+def test_a_book_finds_its_policies_by_their_ids_and_keeps_one_of_each() -> None:
+    authority = InMemoryAuthority()
+    authority.add_policy("tenant:acme", policy_id="p1", name="first")
+    second = authority.add_policy("tenant:acme", policy_id="p1", name="second")
+    book = PolicyBook(tenant="acme").keeping(second)
+    assert book.policy("p1") is second
+    assert book.policy("p2") is None
+    assert book.keeping(replace(second, name="third")).policies == (replace(second, name="third"),)

@@ -6,7 +6,7 @@ from textwrap import dedent
 import pytest
 
 from runcycles.testing import InMemoryAuthority, ScenarioError, play
-from runcycles.types import tokens
+from runcycles.types import PolicyKeys, tokens
 
 BUDGET = "budget acme allocated 100\n"
 
@@ -55,6 +55,10 @@ def test_a_line_that_comes_out_otherwise_shows_what_was_expected_and_what_came()
         "balance beta -> remaining 0",
         "sweep -> expired 1",
         "reservation r1 -> state ACTIVE",
+        "counter acme db.query hour 2027-01-15T08 -> used 0",
+        "reserve r1 acme 1 -> allowed with-caps",
+        "reserve r1 acme 1 -> allowed observed",
+        "reserve r1 acme 101 -> denied BUDGET_EXCEEDED by p1",
     ],
 )
 def test_a_line_that_expects_something_else_fails(line: str) -> None:
@@ -67,6 +71,9 @@ def test_a_line_that_expects_something_else_fails(line: str) -> None:
         "event acme 101 -> applied charged 100",
         "event acme 10 key k -> applied\nevent acme 10 key k -> applied",
         "set acme over-limit\nbalance acme -> remaining 100",
+        "reserve r1 acme 1 observe OBSERVE -> allowed",
+        "reserve r1 acme 101 observe OBSERVE -> denied BUDGET_EXCEEDED",
+        "policy p1 acme max-tokens 5\ndecide acme 1 -> allowed",
     ],
 )
 def test_what_changes_the_meaning_of_an_answer_must_be_said(line: str) -> None:
@@ -105,6 +112,15 @@ def test_what_changes_the_meaning_of_an_answer_must_be_said(line: str) -> None:
         ("budget beta allocated 5 alocated 6", "did you mean 'allocated'?"),
         ("decide acme 1 ttl 5s -> allowed", "'ttl' is not known here"),
         ("advance", "time is missing at the end"),
+        ("policy p1", "pattern is missing at the end"),
+        ("policy p1 acme forbids x", "'forbids' is not known here"),
+        ("policy p1 acme quotas x=1/week", "write one of run, minute, hour, day, tenant-day"),
+        ("policy p1 acme quotas x=many/run", "cannot be the quotas: write a whole number"),
+        ("policy p1 acme quotas x", "cannot be the quotas"),
+        ("declare custom.x dangerous", "'dangerous' cannot be the risk"),
+        ("counter acme x week one -> none", "'week' cannot be the window: write one of run"),
+        ("stop s1 acme -> stopped", "nothing comes of 'stop'"),
+        ("reserve r1 acme 1 observe MAYBE -> allowed", "'MAYBE' cannot be the observe"),
     ],
 )
 def test_a_scenario_that_cannot_be_read_is_an_error_before_anything_happens(
@@ -123,6 +139,11 @@ def test_a_scenario_that_cannot_be_read_is_an_error_before_anything_happens(
 def test_an_operator_cannot_change_a_budget_that_is_not_there(line: str) -> None:
     with pytest.raises(ScenarioError, match=rf"line 2: {line}\n.*has 0 such budgets"):
         play(BUDGET + line)
+
+
+def test_a_stop_that_is_not_there_cannot_be_lifted() -> None:
+    with pytest.raises(ScenarioError, match=r"line 1: lift s1\nthere is no stop s1"):
+        play("lift s1")
 
 
 def test_a_budget_cannot_be_opened_beyond_its_range() -> None:
@@ -206,3 +227,31 @@ def test_the_verbs_of_operators_do_what_they_are_called() -> None:
         balance  agent:bot as beta -> allocated 7
         sweep
     """)
+
+
+def test_what_operators_say_about_actions_does_what_it_is_called() -> None:
+    play("""
+        budget   acme allocated 100
+        declare  custom.acme.launch high_risk
+        policy   p1 acme/agent:* quotas high_risk=2/run,custom.acme.launch=9/tenant-day as acme
+        reserve  r1 acme/bot 1 kind custom.acme.launch run a -> allowed
+        counter  acme/bot high_risk run a                    -> used 1 limit 2 by p1
+        counter  acme custom.acme.launch tenant-day 2027-01-15 -> used 1 limit 9
+        counter  acme/bot high_risk run b                    -> none
+        policy   p2 beta/* denies web.search
+        stop     s1 acme/bot because drill
+        decide   acme/bot 1  -> denied BUDGET_FROZEN at acme/bot
+        lift     s1
+        decide   acme/bot 1  -> allowed
+    """)
+
+
+def test_an_action_says_what_it_touches() -> None:
+    authority = play("""
+        budget   acme allocated 100
+        reserve  r1 acme 1 kind document.share host a.com domain b.com resource c -> allowed
+    """)
+    (reservation,) = authority.reservations()
+    assert reservation.action.policy_keys == PolicyKeys(
+        host="a.com", recipient_domain="b.com", resource_type="c"
+    )

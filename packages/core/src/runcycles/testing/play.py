@@ -191,9 +191,6 @@ class _Stage:
             case "tenant":
                 self.authority.set_tenant(given["name"], **_fields(given, "name"))
                 return {}
-            case "policy" | "declare" | "stop" | "lift":
-                self._rule(line.verb, given)
-                return {}
             case "counter":
                 return self._counter(given)
             case _:
@@ -205,6 +202,9 @@ class _Stage:
     # ── what operators do to a budget ────────────────────────────────────────────────────────
 
     def _operate(self, verb: str, given: Mapping[str, Any]) -> Facts:
+        if verb in ("policy", "declare", "stop", "lift"):
+            self._rule(verb, given)
+            return {}
         authority, tenant = self.authority, self._caller(given)
         scope, unit = scope_of(given["subject"]), given.get("unit", Unit.TOKENS)
         fields = _fields(given, "subject", "unit", "as", "amount")
