@@ -11,6 +11,7 @@ from typing import Final
 
 from runcycles.errors import StoreError
 from runcycles_server.stores.sqlite.schema import check_is_ours, migrate
+from runcycles_server.stores.sqlite.whole import check_is_whole
 
 BUSY_S: Final = 0.25
 """How long to wait for a foreign program that holds the file; the event loop waits with us."""
@@ -22,10 +23,11 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """The one connection that writes; its tables are up to date.
 
     Raises:
-        StoreError: the file is not ours, or from a newer version; it was not changed.
+        StoreError: the file is not ours, not whole, or from a newer version; it was not changed.
         sqlite3.Error: whatever else keeps it from being opened.
     """
     is_new = not path.exists()
+    check_is_whole(path)
     connection = _connect(path)
     try:
         check_is_ours(connection, path)
