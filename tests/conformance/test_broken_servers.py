@@ -3,7 +3,8 @@
 import pytest
 
 from runcycles_server.conformance import Profile
-from tests.conformance.broken import BROKEN, Broken
+from tests.conformance.broken import BROKEN
+from tests.conformance.fault import Broken
 from tests.conformance.rig import failures, judged, opened
 from tests.conformance.tampering import Tampered
 
