@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from runcycles import wire
 from runcycles.errors import CyclesProtocolError
 from runcycles.ids import random_hex
+from runcycles_server.http import whole_answers
 from runcycles_server.http.problems import (
     head_too_large,
     not_http,
@@ -125,6 +126,7 @@ class Connection(HttpToolsProtocol):
         self._body_since, self._body_bytes = self.loop.time(), 0
         self._overdue_at = self._body_since + MAX_HEAD_S
         super().on_headers_complete()
+        whole_answers.offer(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Some of a request's body arrived, and earned it more time."""

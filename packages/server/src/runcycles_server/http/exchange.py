@@ -21,6 +21,7 @@ from runcycles.types import Verdict
 from runcycles_server.governance.audit.deeds import Actor
 from runcycles_server.http.correlation import given_trace_id
 from runcycles_server.http.problems import body_too_large, retry_after, wrong_media_type
+from runcycles_server.http.whole_answers import offered
 
 Header = tuple[bytes, bytes]
 
@@ -179,11 +180,17 @@ class Exchange:
             *self.standing,
             *answer.headers,
         ]
+        is_ordinary = True
         if answer.status == HTTPStatus.NOT_MODIFIED:
             del headers[:2]  # it has no body that they could describe
+            is_ordinary = False
         if self._unread and self._leaves_much_unread():
             headers.append(_CLOSE)
+            is_ordinary = False
         self.status = answer.status
+        send_whole = offered(self.scope)
+        if is_ordinary and send_whole is not None and send_whole(answer.status, headers, body):
+            return
         await self._send(
             {"type": "http.response.start", "status": answer.status, "headers": headers}
         )

@@ -48,10 +48,18 @@ class Asked:
 class BatchRunner:
     """Runs batches on the one connection that writes."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, clock: MonotonicClock) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        clock: MonotonicClock,
+        *,
+        on_commit: Callable[[int], None] = lambda _records: None,
+    ) -> None:
         self._connection = connection
         self._path = path
         self._clock = clock
+        self._on_commit = on_commit
         self._cache = Cache(MAX_CACHED)
         self._in_doubt = False
         self._failed = False
@@ -97,8 +105,13 @@ class BatchRunner:
                 raise translated(problem, self._path) from problem
             raise
         self._failed = False
+        self._on_commit(len(deleted))
         self._cache.drop(deleted)
         return deleted
+
+    def doubt(self) -> None:
+        """Take no more writes: what the disk holds is unknown."""
+        self._in_doubt = True
 
     def check(self) -> None:
         """Find out whether writes are taken; by trying, if the last one was not.
@@ -131,6 +144,7 @@ class BatchRunner:
             return
         self._write(dirty, now_ms)
         self._connection.execute("COMMIT")
+        self._on_commit(len(dirty))
         cached = {key: record for key, record in dirty.items() if BY_KIND[key[0]].is_cached}
         self._cache.keep(cached)
 

@@ -17,6 +17,8 @@ BUSY_S: Final = 0.25
 """How long to wait for a foreign program that holds the file; the event loop waits with us."""
 CACHE_KIB: Final = 64 * 1024
 """SQLite's page cache: the indexes' upper pages of some million rows."""
+MAX_LOG_PAGES: Final = 8_000
+"""Pages of the log, 32 MB of it, with which the writer begins it anew; see `checkpoints`."""
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -34,6 +36,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         keep_a_write_ahead_log(connection, path)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {MAX_LOG_PAGES}")
         if sys.platform == "darwin":  # pragma: no cover - there fsync alone does not reach the disk
             connection.execute("PRAGMA fullfsync = ON")
         migrate(connection)
@@ -49,6 +52,15 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """A connection for lists; it sees what is committed and cannot write."""
     connection = _connect(path)
     connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def open_beside(path: Path) -> sqlite3.Connection:
+    """A connection that moves what the writer has committed; it decides nothing."""
+    connection = _connect(path)
+    connection.execute("PRAGMA synchronous = FULL")
+    if sys.platform == "darwin":  # pragma: no cover - there fsync alone does not reach the disk
+        connection.execute("PRAGMA fullfsync = ON")
     return connection
 
 

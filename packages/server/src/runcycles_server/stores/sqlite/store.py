@@ -18,6 +18,7 @@ from runcycles_server.records import ApiKey, AuditEntry, DecisionRecord, decisio
 from runcycles_server.stores.clock import MonotonicClock
 from runcycles_server.stores.queries import AuditQuery, CounterQuery, ReservationQuery
 from runcycles_server.stores.sqlite.batch import BatchRunner
+from runcycles_server.stores.sqlite.checkpoints import Checkpoints
 from runcycles_server.stores.sqlite.connection import open_reader, open_writer
 from runcycles_server.stores.sqlite.failures import translated
 from runcycles_server.stores.sqlite.lists import Lists
@@ -168,17 +169,24 @@ class _Open:
             (highest,) = self._connection.execute("SELECT now_ms FROM clock").fetchone()
             self.clock = MonotonicClock(clock_ms, at_least_ms=highest)
             connection = open_reader(path)
+            self._checkpoints = Checkpoints(path, doubt=self._doubt)
         except BaseException as problem:
             self._lock.release()
             if isinstance(problem, sqlite3.Error | OSError):
                 raise translated(problem, path) from problem
             raise
-        self.runner = BatchRunner(self._connection, path, self.clock)
+        self.runner = BatchRunner(
+            self._connection, path, self.clock, on_commit=self._checkpoints.note
+        )
         self.reader = Reader(connection, path, most=MAX_WAITING if threaded else MAX_LISTS)
         self.writer: Writer = ThreadWriter(self.runner) if threaded else InlineWriter(self.runner)
 
     def release(self) -> None:
         """Close everything, the lock last."""
         self.reader.close()
+        self._checkpoints.close()
         self._connection.close()
         self._lock.release()
+
+    def _doubt(self) -> None:
+        self.runner.doubt()
