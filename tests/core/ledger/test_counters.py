@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from runcycles.ledger import policies
 from runcycles.ledger.counting import given_back, reset
 from runcycles.ledger.policies import Counter, PolicyBook, Quota
 from runcycles.ledger.state import Snapshot
@@ -79,3 +80,17 @@ def test_a_book_finds_its_policies_by_their_ids_and_keeps_one_of_each() -> None:
     assert book.policy("p1") is second
     assert book.policy("p2") is None
     assert book.keeping(replace(second, name="third")).policies == (replace(second, name="third"),)
+
+
+def test_a_book_forgets_whom_it_knows_by_heart_rather_than_grow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(policies, "MAX_MATCHED", 2)
+    authority = InMemoryAuthority()
+    policy = authority.add_policy("tenant:acme")
+    book = PolicyBook(tenant="acme", policies=(policy,))
+    for number in range(5):
+        match = book.match(("tenant:acme", f"tenant:acme/agent:{number}"), 0)
+        assert match is not None
+        assert (match.policy, match.scope) == (policy, "tenant:acme")
+        assert len(book.matched) <= 2

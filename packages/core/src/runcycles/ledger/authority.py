@@ -24,6 +24,7 @@ from runcycles.ledger.policies import (
     STOPS_KEY,
     Counter,
     DeclaredKind,
+    Limit,
     Match,
     Policy,
     PolicyBook,
@@ -45,10 +46,11 @@ RUN_ID: Final = "run_id"
 """The dimension of a subject that says to which run a question belongs."""
 _RUN: Final = QuotaWindow.PER_RUN
 _MINUTE: Final = QuotaWindow.PER_MINUTE
-_DAY_OF_TENANT: Final = QuotaWindow.PER_TENANT_PER_DAY
 _NO_LIMITS: Final = RateLimits()
 _FILTERS: Final = ("host", "recipient_domain", "resource_type")
 """The policy keys that a quota can look at; each has its list in the quota."""
+MAX_KINDS_KEPT: Final = 256
+"""Kinds whose limits a match keeps; those of others are worked out each time."""
 
 
 @frozen_record()
@@ -139,28 +141,30 @@ def _under_policy(
 ) -> Standing | Need:
     """The lists of the policy that decides, then its quotas, then its rate limit."""
     kind, policy = op.action.kind, match.policy
-    quotas = _applying(policy, op.action, seen.risk_class, known)
+    limits = _limits(match, tenant, op.action, seen.risk_class, known)
     run_id = (op.subject.dimensions or {}).get(RUN_ID)
-    if not run_id and [quota for quota in quotas if quota.window is _RUN]:
+    if not run_id and [limit for limit in limits if limit.quota.window is _RUN]:
         return replace(seen, refusal=run_id_missing(policy, kind))
     if kind in policy.denied_action_kinds:
         return replace(seen, refusal=kind_denied(match, kind))
     if policy.allowed_action_kinds and kind not in policy.allowed_action_kinds:
         return replace(seen, refusal=kind_not_allowed(match, kind))
-    limits = _tightest(snapshot, quotas, match, tenant, run_id or "")
     per_minute = (policy.rate_limits or _NO_LIMITS).max_reservations_per_minute
+    if not limits and per_minute is None:
+        return seen
+    keys = [(*limit.place, _bucket(limit.quota, run_id, snapshot.now_ms)) for limit in limits]
     rate_key = None if per_minute is None else _rate_key(snapshot, match, tenant, RESERVATIONS)
-    wanted = tuple(limits) if rate_key is None else (*limits, rate_key)
-    if missing := snapshot.missing(wanted):
+    if missing := snapshot.missing((*keys, rate_key) if rate_key else tuple(keys)):
         return Need(missing)
     counted = [
-        _considered(snapshot, policy, key, quota.max_calls, quota) for key, quota in limits.items()
+        _considered(snapshot, policy, key, limit.quota.max_calls, limit.quota)
+        for key, limit in zip(keys, limits, strict=True)
     ]
     rate = None
     if rate_key is not None and per_minute is not None:
         rate = _considered(snapshot, policy, rate_key, per_minute)
     refusal = None
-    if used_up := [each for each in counted if each.limit <= each.used]:
+    if used_up := [each for each in counted if each.headroom <= 0]:
         worst = min(used_up, key=lambda each: each.headroom)
         refusal = quota_used_up(worst, kind, snapshot.now_ms)
     elif rate is not None and rate.headroom <= 0:
@@ -175,16 +179,49 @@ def _under_policy(
     )
 
 
-def _applying(
-    policy: Policy, action: Action, risk_class: RiskClass, known: ActionKind | DeclaredKind | None
-) -> list[Quota]:
-    """The quotas of a policy that count this action: those of its class, then those of its kind."""
-    of_class = [quota for quota in policy.quotas if quota.risk_class is risk_class]
-    of_kind = [quota for quota in policy.quotas if quota.action_kind == action.kind]
-    if [quota for quota in of_kind if quota.is_selective]:
+def _limits(
+    match: Match,
+    tenant: str,
+    action: Action,
+    risk_class: RiskClass,
+    known: ActionKind | DeclaredKind | None,
+) -> tuple[Limit, ...]:
+    """The quotas that count this action: those of its class, then those of its kind.
+
+    Mostly they follow from the kind, and are kept with the match. Of quotas that share a counter
+    only the tightest matters.
+    """
+    kept = match.limits.get((action.kind, risk_class))
+    if kept is not None:
+        return kept
+    quotas = match.policy.quotas
+    of_class = [quota for quota in quotas if quota.risk_class is risk_class]
+    of_kind = [quota for quota in quotas if quota.action_kind == action.kind]
+    is_selective = any(quota.is_selective for quota in of_kind)
+    if is_selective:
         said = _policy_keys(action, known)
         of_kind = [quota for quota in of_kind if _lets_in(quota, said)]
-    return of_class + of_kind
+    tightest: dict[Key, Limit] = {}
+    for quota in of_class + of_kind:
+        limit = Limit(place=_place(match, tenant, quota), quota=quota)
+        before = tightest.get(limit.place)
+        if before is None or quota.max_calls < before.quota.max_calls:
+            tightest[limit.place] = limit
+    found = tuple(tightest.values())
+    if not is_selective and len(match.limits) < MAX_KINDS_KEPT:
+        match.limits[action.kind, risk_class] = found
+    return found
+
+
+def _bucket(quota: Quota, run_id: str | None, now_ms: int) -> str:
+    """Which window, or which run, a quota counts in now."""
+    return run_id or "" if quota.window is _RUN else bucket_of(quota.window, now_ms)
+
+
+def _place(match: Match, tenant: str, quota: Quota) -> Key:
+    is_tenants = quota.window is QuotaWindow.PER_TENANT_PER_DAY
+    scope = f"tenant:{tenant.lower()}" if is_tenants else match.scope
+    return counter_key(tenant, scope, counted_as(quota), quota.window, "")[:-1]
 
 
 def _policy_keys(action: Action, known: ActionKind | DeclaredKind | None) -> Mapping[str, str]:
@@ -204,25 +241,6 @@ def _lets_in(quota: Quota, said: Mapping[str, str]) -> bool:
         for name, listed in lists.items()
         if listed
     )
-
-
-def _tightest(
-    snapshot: Snapshot, quotas: list[Quota], match: Match, tenant: str, run_id: str
-) -> dict[Key, Quota]:
-    """The quotas by the counter they look at; of those that share one, the tightest."""
-    found: dict[Key, Quota] = {}
-    for quota in quotas:
-        window = quota.window
-        key = counter_key(
-            tenant,
-            f"tenant:{tenant.lower()}" if window is _DAY_OF_TENANT else match.scope,
-            counted_as(quota),
-            window,
-            run_id if window is _RUN else bucket_of(window, snapshot.now_ms),
-        )
-        if key not in found or quota.max_calls < found[key].max_calls:
-            found[key] = quota
-    return found
 
 
 def _rate_key(snapshot: Snapshot, match: Match, tenant: str, counted: str) -> Key:

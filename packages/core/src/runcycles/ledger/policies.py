@@ -21,6 +21,9 @@ MAX_POLICIES: Final = 2_000
 MAX_STOPS: Final = 1_000
 """Stops at one time; whoever needs more stops a scope above."""
 
+MAX_MATCHED: Final = 4_096
+"""Subjects whose policies a book knows by heart; then it begins to learn again."""
+
 EVERYTHING: Final = "*"
 """The target of a stop that stops every tenant."""
 STOPS_KEY: Final[Key] = ("stops", "all")
@@ -122,28 +125,46 @@ class Policy:
         )
 
 
+@frozen_record()
+class Limit:
+    """A quota that counts some kind of action, and where it counts: its counter but for the bucket.
+
+    `place` begins the counter's key.
+    """
+
+    place: Key
+    quota: Quota
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """The policy that decides, and the scope that its pattern matched: there its quotas count."""
+    """The policy that decides, and the scope that its pattern matched: there its quotas count.
+
+    `limits` keeps what was worked out before, by kind and risk class.
+    """
 
     policy: Policy
     scope: str
+    limits: dict[tuple[str, RiskClass], tuple[Limit, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyBook:
-    """All policies of a tenant."""
+    """All policies of a tenant, and which of them matched the subjects that asked so far."""
 
     tenant: str
     policies: tuple[Policy, ...] = ()
-    by_pattern: Mapping[str, tuple[Policy, ...]] = field(init=False, repr=False, compare=False)
+    by_pattern: Mapping[str, list[Policy]] = field(init=False, repr=False, compare=False)
+    matched: dict[tuple[str, ...], list[Match]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        found: dict[str, list[Policy]] = defaultdict(list)
-        for policy in sorted(self.policies, key=_precedence):
-            found[policy.scope_pattern].append(policy)
-        by_pattern = {pattern: tuple(policies) for pattern, policies in found.items()}
-        object.__setattr__(self, "by_pattern", by_pattern)
+        by_pattern: dict[str, list[Policy]] = defaultdict(list)
+        for policy in sorted(self.policies, key=lambda each: (each.created_at_ms, each.policy_id)):
+            by_pattern[policy.scope_pattern].append(policy)
+        object.__setattr__(self, "by_pattern", dict(by_pattern))
+        object.__setattr__(self, "matched", {})
 
     @property
     def key(self) -> Key:
@@ -165,18 +186,23 @@ class PolicyBook:
         A policy covers what lies below the scopes it matches, as a budget does. Of equal
         priorities the one for the deeper scope decides, then the exact pattern, then the older.
         """
-        best: Match | None = None
-        for pattern, scope in patterns_of(scopes):
-            for policy in self.by_pattern.get(pattern, ()):
-                if policy.holds_at(now_ms):
-                    if best is None or policy.priority > best.policy.priority:
-                        best = Match(policy=policy, scope=scope)
-                    break
-        return best
+        found = self.matched.get(scopes)
+        if found is None:
+            found = self._matching(scopes)
+            if len(self.matched) >= MAX_MATCHED:
+                self.matched.clear()
+            self.matched[scopes] = found
+        return next((match for match in found if match.policy.holds_at(now_ms)), None)
 
-
-def _precedence(policy: Policy) -> tuple[int, int, str]:
-    return (-policy.priority, policy.created_at_ms, policy.policy_id)
+    def _matching(self, scopes: tuple[str, ...]) -> list[Match]:
+        """Every policy that matches, the one that decides first."""
+        found = [
+            Match(policy=policy, scope=scope)
+            for pattern, scope in patterns_of(scopes)
+            for policy in self.by_pattern.get(pattern, ())
+        ]
+        found.sort(key=lambda match: match.policy.priority, reverse=True)  # and else as it was
+        return found
 
 
 @lru_cache(maxsize=4_096)

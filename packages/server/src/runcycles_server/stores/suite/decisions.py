@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Final, NoReturn
 
 from runcycles.errors import (
+    ActionDeniedError,
     BudgetExceededError,
     ErrorCode,
     IdempotencyMismatchError,
     ReservationFinalizedError,
 )
 from runcycles.ledger.idempotency import Answered, Replayed
+from runcycles.ledger.policies import Counter, Policy, PolicyBook, Quota, counter_key
 from runcycles.ledger.state import (
     Need,
     Outcome,
@@ -18,10 +20,12 @@ from runcycles.ledger.state import (
     account_key,
     tenant_key,
 )
+from runcycles.ledger.windows import bucket_of
 from runcycles.ops import Refused
-from runcycles.types import Unit
+from runcycles.types import QuotaWindow, Unit
 from runcycles_server.stores.suite.bench import (
     ACCOUNT,
+    ACTION,
     SCOPE,
     TENANT,
     Bench,
@@ -43,6 +47,23 @@ async def n_parallel_reserves_never_oversell(bench: Bench) -> None:
     refused = [answer for answer in answers if isinstance(answer, BudgetExceededError)]
     assert len(refused) == CROWD - BUDGET // HOLD, answers
     assert (await bench.budget()).reserved == BUDGET
+
+
+async def n_parallel_reserves_never_pass_a_quota(bench: Bench) -> None:
+    """Of forty who ask where ten may, ten get it; the counter says so too."""
+    await bench.open_budget(1_000)
+    quota = Quota(max_calls=HOLD, window=QuotaWindow.PER_DAY, action_kind=ACTION.kind)
+    policy = Policy(
+        policy_id="pol-1", name="ten", scope_pattern=SCOPE, created_at_ms=0, quotas=(quota,)
+    )
+    await bench.keep(PolicyBook(tenant=TENANT, policies=(policy,)))
+    answers = await together(*(bench.reserve(1) for _ in range(CROWD)))
+    refused = [answer for answer in answers if isinstance(answer, ActionDeniedError)]
+    assert len(refused) == CROWD - HOLD, answers
+    bucket = bucket_of(quota.window, bench.clock.ms)
+    counter = await bench.store.get(counter_key(TENANT, SCOPE, ACTION.kind, quota.window, bucket))
+    assert isinstance(counter, Counter), counter
+    assert counter.used == (await bench.budget()).reserved == HOLD
 
 
 async def one_key_has_one_effect_however_often_it_is_asked(bench: Bench) -> None:
@@ -201,6 +222,7 @@ async def a_plain_question_is_a_plain_answer(bench: Bench) -> None:
 CHECKS: Final[tuple[Check, ...]] = (
     a_plain_question_is_a_plain_answer,
     n_parallel_reserves_never_oversell,
+    n_parallel_reserves_never_pass_a_quota,
     one_key_has_one_effect_however_often_it_is_asked,
     one_key_for_two_requests_is_a_conflict,
     of_commit_and_release_one_wins,
