@@ -129,7 +129,7 @@ class ActionAudit(Audit):
             pattern,
             tenant=tenant,
             policy_id=policy_id,
-            quotas=tuple(_quota(quota) for quota in quotas),
+            quotas=tuple(a_quota(quota) for quota in quotas),
             denied_action_kinds=tuple(said["denied"]),
             allowed_action_kinds=tuple(said["allowed"]),
             rate_limits=rates,
@@ -326,7 +326,7 @@ class ActionAudit(Audit):
             assert len(in_it) <= counter.used <= counter.limit
 
 
-def _quota(said: Mapping[str, Any]) -> Quota:
+def a_quota(said: Mapping[str, Any]) -> Quota:
     what: dict[str, Any] = {"action_kind": said.get("kind")}
     if "risk_class" in said:
         what = {"risk_class": RiskClass(said["risk_class"])}

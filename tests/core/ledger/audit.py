@@ -19,7 +19,7 @@ from runcycles.ops import Commit, Decide, Extend, Record, Refused, Release, Rese
 from runcycles.testing import InMemoryAuthority
 from runcycles.types import Action, Amount, BudgetStatus, OveragePolicy, Subject, Unit
 from tests.core.ledger.naive_model import NaiveLedger
-from tests.core.ledger.naive_words import DAY, BudgetKey, Refusal, Reply
+from tests.core.ledger.naive_words import DAY, Body, BudgetKey, Refusal, Reply
 
 SUBJECTS = st.sampled_from(
     [
@@ -278,31 +278,18 @@ class Audit(RuleBasedStateMachine):
     def _ask(self, op: Question, caller: str) -> None:
         """Ask both, and let the model use the id that the ledger made up."""
         self.asked.append((op, caller))
-        found = _as_the_model_says_it(self.authority.ask(op, tenant=caller))
+        found = as_the_model_says_it(self.authority.ask(op, tenant=caller))
         said = {} if isinstance(found, Refusal) else found
         new_id = said.get("reservation_id") or said.get("event_id") or "none"
         body = json.loads(wire.encode_body(op) or b"")
-        expected: Reply
-        match op:
-            case Reserve():
-                expected = self.model.reserve(caller, body, new_id)
-            case Decide():
-                expected = self.model.decide(caller, body)
-            case Record():
-                expected = self.model.event(caller, body, new_id)
-            case Commit():
-                expected = self.model.commit(caller, op.reservation_id, body)
-            case Release():
-                expected = self.model.release(caller, op.reservation_id, body)
-            case Extend():
-                expected = self.model.extend(caller, op.reservation_id, body)
+        expected = ask_the_model(self.model, op, body, caller, new_id)
         assert found == expected
         self.said_no = isinstance(found, Refusal) or found.get("decision") == "DENY"
 
     @invariant()
     def budgets_agree(self) -> None:
         accounts = {account.key[1:]: account for account in self.authority.accounts()}
-        assert {key: _numbers(account) for key, account in accounts.items()} == {
+        assert {key: numbers(account) for key, account in accounts.items()} == {
             key: self.model.numbers(key) for key in self.model.budgets
         }
 
@@ -328,7 +315,24 @@ class Audit(RuleBasedStateMachine):
             assert min(account.spent, account.reserved, account.debt, account.allocated) >= 0
 
 
-def _numbers(account: Account) -> dict[str, Any]:
+def ask_the_model(model: NaiveLedger, op: Question, body: Body, caller: str, new_id: str) -> Reply:
+    """What the model says to a question in its body; `new_id` names what it makes, if anything."""
+    match op:
+        case Reserve():
+            return model.reserve(caller, body, new_id)
+        case Decide():
+            return model.decide(caller, body)
+        case Record():
+            return model.event(caller, body, new_id)
+        case Commit():
+            return model.commit(caller, op.reservation_id, body)
+        case Release():
+            return model.release(caller, op.reservation_id, body)
+        case Extend():
+            return model.extend(caller, op.reservation_id, body)
+
+
+def numbers(account: Account) -> dict[str, Any]:
     return {
         "allocated": account.allocated,
         "spent": account.spent,
@@ -340,7 +344,7 @@ def _numbers(account: Account) -> dict[str, Any]:
     }
 
 
-def _as_the_model_says_it(answer: Answered[Any] | Replayed | Refused) -> Reply:
+def as_the_model_says_it(answer: Answered[Any] | Replayed | Refused) -> Reply:
     if isinstance(answer, Refused):
         remaining = answer.remaining if answer.reason else None
         quota: dict[str, Any] | None = None
