@@ -108,6 +108,22 @@ async def test_a_sweeper_that_is_behind_goes_on_at_once(
                 await checkpoint()
     await sweeper.stop()
     assert not Swept(purged=1).is_behind
+    assert Swept(expired=sweeping.MAX_BATCHES * sweeping.EXPIRE_BATCH).is_behind
+
+
+async def test_its_lag_is_the_time_since_nothing_was_left(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = [5.0]
+    monkeypatch.setattr(sweeping, "monotonic", lambda: moments[-1])
+    sweeper = Sweeper(bench.store)
+    moments.append(65.0)
+    assert sweeper.lag_s == 60
+    sweeper.start()
+    with fail_after(5):
+        while sweeper.lag_s:
+            await checkpoint()
+    await sweeper.stop()
 
 
 async def test_a_reservation_whose_budget_is_gone_expires_all_the_same(bench: Bench) -> None:

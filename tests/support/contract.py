@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from jsonschema import Draft202012Validator
 
+from runcycles_server.http.metrics import MEDIA_TYPE
 from runcycles_server.http.openapi import document
 from runcycles_server.http.routes import ENDPOINTS
 
@@ -41,6 +42,9 @@ def _check(response: httpx.Response) -> None:
         _schema_of(response)
         assert response.content == b"", where
         assert response.headers["etag"], where
+        return
+    if request.url.path == "/metrics" and response.is_success:
+        assert response.headers["content-type"] == MEDIA_TYPE, where
         return
     assert response.headers["content-type"] == "application/json", where
     if request.method == "HEAD":

@@ -145,5 +145,6 @@ ASKS: Final[dict[str, Asked]] = {
     "listDeclaredActionKinds": _plain,
     "isAlive": _plain,
     "isReady": _plain,
+    "getMetrics": _plain,
     "describe": _plain,
 }

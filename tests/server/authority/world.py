@@ -18,10 +18,12 @@ from runcycles_server.governance.permissions import Permission
 from runcycles_server.http.app import App
 from runcycles_server.http.auth import Gate
 from runcycles_server.http.endpoint import Endpoint, Service
+from runcycles_server.http.metrics import Metrics
 from runcycles_server.http.routes import ENDPOINTS
 from runcycles_server.records import ApiKey, api_key_key
 from runcycles_server.stores import Store
 from runcycles_server.stores.memory import MemoryStore
+from runcycles_server.sweeper import Sweeper
 from tests.server.authority.watched import WatchedStore
 from tests.support import contract
 
@@ -89,7 +91,9 @@ class World:
         real = cast("Store", store)
         gate = Gate(real, admin_digest=digest_of(ADMIN_KEY))
         self.operator = Operator(real)
-        self.app = App(endpoints, Service(Authority(real), self.operator), gate)
+        metrics = Metrics()
+        metrics.watch(real, Sweeper(real), lambda: 0)
+        self.app = App(endpoints, Service(Authority(real), self.operator, metrics), gate)
 
     def client(self, headers: dict[str, str]) -> httpx.AsyncClient:
         """A client whose every answer is held against the published document."""

@@ -147,7 +147,7 @@ def store() -> FailingStore:
 
 @pytest.fixture
 def failing(store: FailingStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.setattr(serving, "open_store", lambda _url: store)
+    monkeypatch.setattr(serving, "open_store", lambda _url, **_: store)
     with served() as running:
         yield running
 

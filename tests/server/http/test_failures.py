@@ -64,7 +64,7 @@ def store() -> FailingStore:
 
 @pytest.fixture
 def server(store: FailingStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.setattr(serving, "open_store", lambda _url: store)
+    monkeypatch.setattr(serving, "open_store", lambda _url, **_: store)
     monkeypatch.setattr(serving, "ENDPOINTS", (*routes.ENDPOINTS, STUMBLING))
     with served() as running:
         yield running

@@ -19,7 +19,8 @@ class Settings:
 
     Port 0 lets the system choose. Without an admin key the one made at the store's first start
     holds. `registry_pace` is how often in a minute one address may ask for the registry of kinds,
-    0 as often as it likes. `access_log` is a file, `-` for standard error, None for no log.
+    0 as often as it likes. With `metrics`, whoever reaches the server may read what it counts.
+    `access_log` is a file, `-` for standard error, None for no log.
     """
 
     host: str = DEFAULT_HOST
@@ -27,6 +28,7 @@ class Settings:
     store: str = DEFAULT_STORE
     admin_key: str | None = field(default=None, repr=False)
     access_log: str | None = STDERR
+    metrics: bool = False
     registry_pace: int = DEFAULT_REGISTRY_PACE
 
 

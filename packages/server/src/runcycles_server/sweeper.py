@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Final, TypeVar
 
 from runcycles.errors import StoreCorruptError
@@ -40,11 +41,13 @@ class Swept:
 
     @property
     def is_behind(self) -> bool:
-        """Whether more was over than one sweep forgets; then the next one should not wait.
+        """Whether more was over than one sweep gets done; then the next one should not wait.
 
         Every decision leaves records behind, and they come faster than that pace allows for.
         """
-        return self.purged >= MAX_BATCHES * PURGE_BATCH
+        return (
+            self.purged >= MAX_BATCHES * PURGE_BATCH or self.expired >= MAX_BATCHES * EXPIRE_BATCH
+        )
 
 
 def together(plans: Sequence[Plan[R]]) -> Plan[list[R]]:
@@ -89,6 +92,12 @@ class Sweeper:
         self._interval_s = interval_s
         self._task: asyncio.Task[None] | None = None
         self._stuck: set[str] = set()
+        self._caught_up_s = monotonic()
+
+    @property
+    def lag_s(self) -> float:
+        """How long ago nothing was left to do; something may be overdue for so long."""
+        return monotonic() - self._caught_up_s
 
     def start(self) -> None:
         """Sweep from now on, in the running event loop."""
@@ -113,7 +122,10 @@ class Sweeper:
         while True:
             swept = Swept()
             try:
+                began_s = monotonic()
                 swept = await self.sweep_once()
+                if not swept.is_behind:
+                    self._caught_up_s = began_s
                 await self._also()
             except Exception:
                 log.exception("the sweep failed; trying again in %s s", self._interval_s)

@@ -81,6 +81,7 @@ def dev(
         store=store,
         admin_key=admin_key,
         access_log=access_log,
+        metrics=True,
         registry_pace=0,  # whoever tries things asks as often as they like
     )
 

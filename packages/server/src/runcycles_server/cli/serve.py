@@ -50,6 +50,9 @@ def serve(
             max=60_000,
         ),
     ] = DEFAULT_REGISTRY_PACE,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Let whoever reaches the server read /metrics.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run the authority.
@@ -68,6 +71,7 @@ def serve(
         store=store,
         admin_key=admin_key or None,
         access_log=access_log,
+        metrics=metrics,
         registry_pace=registry_pace,
     )
 

@@ -44,6 +44,7 @@ class App:
         access_log: AccessLog | None = None,
     ) -> None:
         self._access_log = access_log
+        self._metrics = service.metrics
         self._attempts = Attempts(service.operator.store)
         by_path: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
@@ -79,6 +80,8 @@ class App:
         finally:
             if self._access_log is not None:
                 self._access_log.write(exchange)
+            if self._metrics is not None:
+                self._metrics.answered(exchange)
             del scope["exchange"]  # a circle, which would wait for the garbage collector
 
     async def _refuse(

@@ -10,6 +10,7 @@ from runcycles_server.authority import Authority
 from runcycles_server.governance.operator import Operator
 from runcycles_server.governance.permissions import Permission
 from runcycles_server.http.exchange import Answer, Exchange
+from runcycles_server.http.metrics import Metrics
 from runcycles_server.throttle import Throttle
 
 
@@ -43,6 +44,8 @@ class Service:
 
     authority: Authority
     operator: Operator
+    metrics: Metrics | None = None
+    """What the server counts about itself; None where nobody may read it."""
     passers_by: Throttle | None = None
     """How often one address may ask what needs no key; None is as often as it likes."""
 
@@ -70,6 +73,7 @@ class Endpoint:
     body_required: bool = True
     query: type[Any] | None = None
     success: type[Any] | None = None
+    media_type: str = "application/json"
     other_query: type[Any] | None = None
     other_success: type[Any] | None = None
     statuses: tuple[int, ...] = (200,)

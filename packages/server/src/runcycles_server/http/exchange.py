@@ -49,6 +49,7 @@ class Answer:
     status: int
     body: bytes
     headers: tuple[Header, ...] = ()
+    media_type: Header = _JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +174,7 @@ class Exchange:
         """Send the answer."""
         body = answer.body
         headers = [
-            _JSON,
+            answer.media_type,
             (b"content-length", b"%d" % len(body)),
             (b"x-request-id", self.request_id.encode()),
             (b"x-cycles-trace-id", self.trace_id.encode()),

@@ -26,6 +26,7 @@ from runcycles_server.http.schema_names import PROTOCOL_NAMES
 Json = dict[str, Any]
 
 OPENAPI_VERSION: Final = "3.1.0"
+_JSON: Final = "application/json"
 _REF: Final = "#/components/schemas/"
 _SECURITY: Final[dict[Access, list[Json]]] = {
     Access.TENANT: [{"ApiKeyAuth": []}],
@@ -137,12 +138,13 @@ def _operation(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
 
 def _successes(row: Endpoint, refs: dict[type[Any], Json]) -> Json:
     forms = [refs[form] for form in (row.success, row.other_success) if form]
-    schema = {"anyOf": forms} if len(forms) > 1 else forms[0] if forms else {"type": "object"}
+    plain = {"type": "object" if row.media_type == _JSON else "string"}
+    schema = {"anyOf": forms} if len(forms) > 1 else forms[0] if forms else plain
     headers = _header_refs(*(() if row.access is Access.PUBLIC else _OF_THE_KEY))
     answered: Json = {"description": row.summary, "headers": headers}
+    content = {"content": _content(schema, row.media_type)}
     return {
-        str(int(status)): answered
-        | ({} if status == HTTPStatus.NOT_MODIFIED else {"content": _content(schema)})
+        str(int(status)): answered | ({} if status == HTTPStatus.NOT_MODIFIED else content)
         for status in row.statuses
     }
 
@@ -182,8 +184,8 @@ def _failure(status: int, codes: list[ErrorCode]) -> Json:
     }
 
 
-def _content(schema: Json) -> Json:
-    return {"application/json": {"schema": schema}}
+def _content(schema: Json, media_type: str = _JSON) -> Json:
+    return {media_type: {"schema": schema}}
 
 
 def _header_refs(*more: str) -> Json:

@@ -25,6 +25,7 @@ from runcycles_server.http.auth import Gate
 from runcycles_server.http.connection import KEEP_ALIVE_S, Connection, drop_overdue
 from runcycles_server.http.endpoint import Service
 from runcycles_server.http.files import most_connections
+from runcycles_server.http.metrics import Metrics
 from runcycles_server.http.routes import ENDPOINTS
 from runcycles_server.settings import Settings, StartError
 from runcycles_server.stores import open_store
@@ -130,22 +131,30 @@ class Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[App, AdminKey, Operator]]:
+async def opened(
+    settings: Settings, connections: Callable[[], int]
+) -> AsyncIterator[tuple[App, AdminKey, Operator]]:
     """The application over its store, swept in the background, closed at the end.
 
     Raises:
         StartError, StoreError: with a sentence that says what to do.
     """
     with access_log_to(settings.access_log) as access_log:
-        store = open_store(settings.store)
+        metrics = Metrics() if settings.metrics else None
+        on_commit = None if metrics is None else metrics.committed
+        store = open_store(settings.store, on_commit=on_commit)
         await store.start()
         try:
             key = await admin_key(store, settings.admin_key)
             operator = Operator(store)
-            service = Service(Authority(store), operator, _passers_by(settings.registry_pace))
+            service = Service(
+                Authority(store), operator, metrics, _passers_by(settings.registry_pace)
+            )
             gate = Gate(store, admin_digest=key.digest)
             app = App(ENDPOINTS, service, gate, access_log)
             sweeper = Sweeper(store, also=gate.uses.flush)
+            if metrics is not None:
+                metrics.watch(store, sweeper, connections)
             sweeper.start()
             try:
                 yield app, key, operator
@@ -175,14 +184,16 @@ async def serve(
         StartError, StoreError: it could not start; the sentence says why.
     """
     with contextlib.closing(listening_socket(settings.host, settings.port)) as listener:
-        async with opened(settings) as (app, key, operator):
+        found: set[Any] = set()
+        async with opened(settings, lambda: len(found)) as (app, key, operator):
             server = Server(app, lambda: on_started(running))
+            found = server.server_state.connections
             running = Running(
                 base_url=base_url_of(listener),
                 admin_key=key,
                 operator=operator,
                 stop=lambda: server.handle_exit(signal.SIGTERM, None),
-                connections=lambda: server.server_state.connections,
+                connections=lambda: found,
             )
             await prepare(running)
             await server.serve(sockets=[listener])

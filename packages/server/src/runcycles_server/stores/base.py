@@ -30,15 +30,19 @@ rule knows.
 Driver exceptions never leave a store; they become `StoreError` and its kinds.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from runcycles.ledger.policies import Counter, DeclaredKind, PolicyBook
 from runcycles.ledger.state import Account, Key, Reservation, Tenant, Transition
+from runcycles.types import Unit
 from runcycles_server.records import ApiKey, AuditEntry, DecisionRecord
 from runcycles_server.stores.queries import AuditQuery, CounterQuery, ReservationQuery
 
 T = TypeVar("T")
+
+OnCommit = Callable[[int, float], None]
+"""Hears how many requests were committed together, and how many seconds that took."""
 
 
 class Store(Protocol):
@@ -115,6 +119,14 @@ class Store(Protocol):
 
     async def due(self, limit: int) -> list[str]:
         """Ids of ACTIVE reservations whose grace is over, the longest overdue first."""
+        ...
+
+    async def held(self) -> dict[Unit, int]:
+        """What the outermost budgets that hold anything hold, by unit; no hold counts twice."""
+        ...
+
+    def waiting(self) -> dict[str, int]:
+        """How many wait now, by the name of what they wait for."""
         ...
 
     async def purge(self, limit: int) -> int:

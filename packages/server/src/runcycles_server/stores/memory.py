@@ -20,6 +20,7 @@ from runcycles.ledger.state import (
     Transition,
     reply_key,
 )
+from runcycles.types import Unit
 from runcycles_server.records import UNAUTHENTICATED, ApiKey, AuditEntry, DecisionRecord
 from runcycles_server.stores import retention
 from runcycles_server.stores.queries import (
@@ -30,6 +31,7 @@ from runcycles_server.stores.queries import (
     ReservationQuery,
     concerns,
     ended_at_ms,
+    held_by_unit,
     holds_segments,
     place,
 )
@@ -141,6 +143,17 @@ class MemoryStore:
     async def due(self, limit: int) -> list[str]:
         """Ids of ACTIVE reservations whose grace is over, the longest overdue first."""
         return self._dict.due(limit)
+
+    async def held(self) -> dict[Unit, int]:
+        """What the outermost budgets that hold anything hold, by unit; no hold counts twice."""
+        return held_by_unit(
+            (account.tenant, account.scope, account.unit, account.reserved)
+            for account in self._dict.of_kind(Account)
+        )
+
+    def waiting(self) -> dict[str, int]:
+        """Nobody waits for memory."""
+        return {}
 
     async def purge(self, limit: int) -> int:
         """Forget up to `limit` records whose retention is over; how many were forgotten."""

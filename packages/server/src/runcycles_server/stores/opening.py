@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from runcycles.errors import ConfigurationError
-from runcycles_server.stores.base import Store
+from runcycles_server.stores.base import OnCommit, Store
 from runcycles_server.stores.memory import MemoryStore
 from runcycles_server.stores.sqlite import SQLiteStore
 
@@ -22,12 +22,17 @@ def wall_clock_ms() -> int:
 
 
 def open_store(
-    url: str, *, clock_ms: Callable[[], int] = wall_clock_ms, threaded: bool = False
+    url: str,
+    *,
+    clock_ms: Callable[[], int] = wall_clock_ms,
+    threaded: bool = False,
+    on_commit: OnCommit | None = None,
 ) -> Store:
     """The store under a URL; nothing is touched before its `start`.
 
     A `threaded` store never blocks its caller's event loop and may be shared between threads, and
     its coroutines are driven by `stores.waiting`. A server that owns its loop is faster without.
+    `on_commit` hears of every batch, where the store has batches.
 
     Raises:
         ConfigurationError: where the URL names no store we know.
@@ -37,4 +42,4 @@ def open_store(
     path = url.removeprefix(SQLITE)
     if url == path or not path or path.endswith("/"):
         raise ConfigurationError(f"{url!r} names no store; write {FORMS}")
-    return SQLiteStore(Path(path), clock_ms=clock_ms, threaded=threaded)
+    return SQLiteStore(Path(path), clock_ms=clock_ms, threaded=threaded, on_commit=on_commit)

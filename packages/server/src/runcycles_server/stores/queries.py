@@ -4,14 +4,15 @@ The predicates are the meaning; a store with a query language says the same in t
 the suite compares.
 """
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runcycles.ledger.policies import Counter
 from runcycles.ledger.state import Reservation
 from runcycles.scopes import passes_filter, segments
-from runcycles.types import QuotaWindow, ReservationStatus
+from runcycles.types import QuotaWindow, ReservationStatus, Unit
 from runcycles_server.records import AuditEntry, DecisionRecord
 
 SortValue = str | int
@@ -237,3 +238,23 @@ def ended_at_ms(row: Reservation) -> int | None:
     if row.status is ReservationStatus.ACTIVE:
         return None
     return row.settles_until_ms if row.finalized_at_ms is None else row.finalized_at_ms
+
+
+def held_by_unit(rows: Iterable[tuple[str, str, Unit, int]]) -> dict[Unit, int]:
+    """The sum per unit of what accounts hold, given as (tenant, scope, unit, reserved).
+
+    A hold stands in every budget along its lineage, so only the outermost one counts.
+    """
+    holding = {row[:3]: row[3] for row in rows if row[3]}
+    found: dict[Unit, int] = defaultdict(int)
+    for (tenant, scope, unit), reserved in holding.items():
+        if not any((tenant, outer, unit) in holding for outer in _outside(scope)):
+            found[unit] += reserved
+    return dict(found)
+
+
+def _outside(scope: str) -> Iterator[str]:
+    """The scopes that a scope lies in."""
+    while "/" in scope:
+        scope = scope.rpartition("/")[0]
+        yield scope

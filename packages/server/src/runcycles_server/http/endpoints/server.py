@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
+from runcycles.errors import ErrorCode
 from runcycles.types import CLOSED
 from runcycles_server.governance.operator import encode
 from runcycles_server.http.endpoint import Access, Endpoint, Plane, Service
 from runcycles_server.http.exchange import Answer, Exchange
+from runcycles_server.http.metrics import MEDIA_TYPE
+from runcycles_server.http.problems import unknown_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +32,27 @@ async def is_ready(service: Service, _exchange: Exchange) -> Answer:
     return Answer(200, encode(Health()))
 
 
+async def show_metrics(service: Service, exchange: Exchange) -> Answer:
+    """What the server counts about itself, if it was started to show it."""
+    if service.metrics is None:
+        raise unknown_path(exchange.path)
+    text = await service.metrics.text()
+    return Answer(200, text, media_type=(b"content-type", MEDIA_TYPE.encode()))
+
+
 ROWS: Final = (
+    Endpoint(
+        operation="getMetrics",
+        summary="What the server counts about itself, for Prometheus; where it was asked to",
+        method="GET",
+        path="/metrics",
+        plane=Plane.SERVER,
+        access=Access.PUBLIC,
+        permission=None,
+        media_type=MEDIA_TYPE,
+        errors=(ErrorCode.NOT_FOUND, ErrorCode.LIMIT_EXCEEDED),
+        handler=show_metrics,
+    ),
     Endpoint(
         operation="isAlive",
         summary="Whether the process answers",

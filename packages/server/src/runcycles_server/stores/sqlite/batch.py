@@ -10,10 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Final
 
 from runcycles.errors import StoreError
 from runcycles.ledger.state import MAX_NEEDS, Key, Need, Record, Snapshot, Transition
+from runcycles_server.stores.base import OnCommit
 from runcycles_server.stores.clock import MonotonicClock
 from runcycles_server.stores.sqlite.cache import UNKNOWN, Cache
 from runcycles_server.stores.sqlite.codecs import BY_KIND, BY_RECORD, Codec
@@ -55,11 +57,13 @@ class BatchRunner:
         clock: MonotonicClock,
         *,
         on_commit: Callable[[int], None] = lambda _records: None,
+        on_batch: OnCommit | None = None,
     ) -> None:
         self._connection = connection
         self._path = path
         self._clock = clock
         self._on_commit = on_commit
+        self._on_batch = on_batch
         self._cache = Cache(MAX_CACHED)
         self._in_doubt = False
         self._failed = False
@@ -136,7 +140,7 @@ class BatchRunner:
         return found[key]
 
     def _commit(self, batch: Sequence[Asked]) -> None:
-        now_ms = self._clock.now_ms()
+        began, now_ms = perf_counter(), self._clock.now_ms()
         self._connection.execute("BEGIN IMMEDIATE")
         dirty = self._decide(batch, now_ms)
         if not dirty:
@@ -145,6 +149,8 @@ class BatchRunner:
         self._write(dirty, now_ms)
         self._connection.execute("COMMIT")
         self._on_commit(len(dirty))
+        if self._on_batch is not None:
+            self._on_batch(len(batch), perf_counter() - began)
         cached = {key: record for key, record in dirty.items() if BY_KIND[key[0]].is_cached}
         self._cache.keep(cached)
 

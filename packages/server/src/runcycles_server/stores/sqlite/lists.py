@@ -11,8 +11,14 @@ from typing import Any, Final, TypeVar
 
 from runcycles.ledger.policies import Counter, DeclaredKind, PolicyBook
 from runcycles.ledger.state import Account, Key, Reservation, Tenant
+from runcycles.types import Unit
 from runcycles_server.records import ApiKey, AuditEntry, DecisionRecord
-from runcycles_server.stores.queries import AuditQuery, CounterQuery, ReservationQuery
+from runcycles_server.stores.queries import (
+    AuditQuery,
+    CounterQuery,
+    ReservationQuery,
+    held_by_unit,
+)
 from runcycles_server.stores.sqlite.codecs import (
     ACCOUNTS,
     API_KEYS,
@@ -61,6 +67,12 @@ class Lists:
         codec: Codec[Any] = BY_KIND[key[0]]
         found = self._records(codec, codec.lookup(1), list(key[1:]))
         return found[0] if found else None
+
+    def held(self) -> dict[Unit, int]:
+        """What the outermost budgets that hold anything hold, by unit."""
+        asked = "SELECT tenant, scope, unit, reserved FROM accounts WHERE reserved > 0"
+        rows: list[Any] = self._rows(asked, [])
+        return held_by_unit((*row[:2], Unit(row[2]), row[3]) for row in rows)
 
     def accounts(self, tenant: str | None, segments: Mapping[str, str]) -> list[Account]:
         """Accounts by scope; those of one tenant, or all."""

@@ -14,7 +14,9 @@ from typing import Any, Final, TypeVar
 from runcycles.errors import StoreError
 from runcycles.ledger.policies import Counter, DeclaredKind, PolicyBook
 from runcycles.ledger.state import Account, Key, Reservation, Tenant, Transition
+from runcycles.types import Unit
 from runcycles_server.records import ApiKey, AuditEntry, DecisionRecord, decision_key
+from runcycles_server.stores.base import OnCommit
 from runcycles_server.stores.clock import MonotonicClock
 from runcycles_server.stores.queries import AuditQuery, CounterQuery, ReservationQuery
 from runcycles_server.stores.sqlite.batch import BatchRunner
@@ -46,8 +48,16 @@ class SQLiteStore:
     return is awaited through `stores.waiting`. Others belong to the event loop of their `start`.
     """
 
-    def __init__(self, path: Path, *, clock_ms: Callable[[], int], threaded: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock_ms: Callable[[], int],
+        threaded: bool = False,
+        on_commit: OnCommit | None = None,
+    ) -> None:
         self.path = path
+        self._on_commit = on_commit
         self._clock_ms = clock_ms
         self._threaded = threaded
         self._open: _Open | None = None
@@ -58,7 +68,9 @@ class SQLiteStore:
         Raises:
             StoreError: with a sentence that says what to do; nothing was changed.
         """
-        self._open = _Open(self.path, self._clock_ms, threaded=self._threaded)
+        self._open = _Open(
+            self.path, self._clock_ms, threaded=self._threaded, on_commit=self._on_commit
+        )
 
     async def close(self) -> None:
         """Finish what waits and let go of the file."""
@@ -137,6 +149,14 @@ class SQLiteStore:
         # overdue holds have to come back, however many lists are asked for
         return await self._listed(lambda lists: lists.due(now_ms, limit), is_urgent=True)
 
+    async def held(self) -> dict[Unit, int]:
+        """What the outermost budgets that hold anything hold, by unit; no hold counts twice."""
+        return await self._listed(Lists.held)
+
+    def waiting(self) -> dict[str, int]:
+        """How many wait for the next commit, and for the thread that reads lists."""
+        return {"commit": self._opened.writer.waiting, "lists": self._opened.reader.waiting}
+
     async def purge(self, limit: int) -> int:
         """Forget up to `limit` records whose retention is over; how many were forgotten."""
         runner = self._opened.runner
@@ -161,7 +181,14 @@ class SQLiteStore:
 class _Open:
     """What is there between `start` and `close`."""
 
-    def __init__(self, path: Path, clock_ms: Callable[[], int], *, threaded: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock_ms: Callable[[], int],
+        *,
+        threaded: bool,
+        on_commit: OnCommit | None,
+    ) -> None:
         self._lock = FileLock(path)
         self._lock.acquire()
         try:
@@ -176,7 +203,11 @@ class _Open:
                 raise translated(problem, path) from problem
             raise
         self.runner = BatchRunner(
-            self._connection, path, self.clock, on_commit=self._checkpoints.note
+            self._connection,
+            path,
+            self.clock,
+            on_commit=self._checkpoints.note,
+            on_batch=on_commit,
         )
         self.reader = Reader(connection, path, most=MAX_WAITING if threaded else MAX_LISTS)
         self.writer: Writer = ThreadWriter(self.runner) if threaded else InlineWriter(self.runner)

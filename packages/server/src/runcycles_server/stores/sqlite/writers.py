@@ -35,6 +35,11 @@ MAX_WAITING: Final = 20_000
 class Writer(Protocol):
     """Takes transitions and runs them in batches."""
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for the next batch."""
+        ...
+
     def submit(self, footprint: tuple[Key, ...], transition: Transition[T]) -> Awaitable[T]:
         """The transition's reply, once its batch is durable."""
         ...
@@ -68,6 +73,11 @@ class InlineWriter:
             self._closes_at = self._loop.time() + MAX_WAIT_S
             self._loop.call_soon(self._turn)
         return future
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for the next batch."""
+        return len(self._waiting)
 
     async def call(self, work: Callable[[], T]) -> T:
         """Between batches is always, on the loop."""
@@ -109,6 +119,11 @@ class ThreadWriter:
         future: Future[T] = Future()
         self._put(Asked(footprint, transition, future))
         return Pending(future)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for the next batch."""
+        return self._queue.qsize()
 
     def call(self, work: Callable[[], T]) -> Awaitable[T]:
         """Have the thread do it between two batches."""

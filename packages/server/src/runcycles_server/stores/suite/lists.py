@@ -163,6 +163,26 @@ async def operators_lists_come_by_id(bench: Bench) -> None:
     assert await bench.store.api_keys("c") == []
 
 
+async def what_is_held_counts_once(bench: Bench) -> None:
+    """In the outermost budget that holds something; each unit by itself."""
+    held = {
+        (SCOPE, Unit.TOKENS): 5,
+        (f"{SCOPE}/agent:a", Unit.TOKENS): 5,
+        (f"{SCOPE}/agent:a", Unit.CREDITS): 3,
+        (f"{SCOPE}/agent:b", Unit.CREDITS): 4,
+        (f"{SCOPE}/agent:b/toolset:c", Unit.CREDITS): 2,
+        (f"{SCOPE}/agent:c", Unit.RISK_POINTS): 0,
+    }
+    await bench.keep(
+        *(
+            an_account(scope=scope, unit=unit, allocated=10, reserved=reserved)
+            for (scope, unit), reserved in held.items()
+        ),
+        an_account(tenant="other", allocated=1, reserved=1),
+    )
+    assert await bench.store.held() == {Unit.TOKENS: 6, Unit.CREDITS: 7}
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     every_order_is_kept_page_by_page,
     every_filter_chooses_what_it_says,
@@ -170,4 +190,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     a_reservation_is_found_by_the_key_it_was_made_with,
     accounts_come_by_scope,
     operators_lists_come_by_id,
+    what_is_held_counts_once,
 )
