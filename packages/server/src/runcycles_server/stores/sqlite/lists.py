@@ -34,6 +34,7 @@ from runcycles_server.stores.sqlite.codecs import (
     Codec,
 )
 from runcycles_server.stores.sqlite.failures import translated
+from runcycles_server.stores.sqlite.reservation_lists import one, statements
 from runcycles_server.stores.sqlite.rows import Row
 from runcycles_server.stores.sqlite.schema import sql_file
 from runcycles_server.stores.sqlite.where import Order, Where
@@ -94,23 +95,15 @@ class Lists:
 
     def reservations(self, query: ReservationQuery) -> list[Reservation]:
         """One page of reservations."""
-        where = Where()
-        where.equals("tenant", query.tenant)
-        where.equals("status", query.status)
-        where.holds("scope_path", query.segments)
-        where.passes("scope_path", query.scope_filter)
-        where.lies_in("created_at_ms", query.created)
-        where.lies_in("expires_at_ms", query.expires)
-        where.lies_in("finalized_at_ms", query.finalized)
-        if not query.finalized.is_open:
-            where.add("finalized_at_ms >= 0")
         if query.idempotency_key is not None:
-            found = self.get((REPLIES.kind, query.tenant, "reserve", query.idempotency_key))
-            where.add("reservation_id = ?", None if found is None else found.reservation_id)
-        order = Order(query.sort_by, "reservation_id", descending=query.descending)
-        where.follows(order, query.after)
-        sql = f"{RESERVATIONS.select} {where} {order} LIMIT ?"
-        return self._records(RESERVATIONS, sql, [*where.values, query.limit])
+            known = self.get((REPLIES.kind, query.tenant, "reserve", query.idempotency_key))
+            sql, values = one(query, None if known is None else known.reservation_id)
+            return self._records(RESERVATIONS, sql, [*values, query.limit])
+        found: list[Reservation] = []
+        for sql, values in statements(query):
+            if len(found) < query.limit:
+                found += self._records(RESERVATIONS, sql, [*values, query.limit - len(found)])
+        return found
 
     def policy_books(self, tenant: str | None) -> list[PolicyBook]:
         """Policies by tenant; those of one, or of all."""

@@ -1,0 +1,84 @@
+"""However many reservations there are, a page of them walks one index."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runcycles.types import ReservationStatus
+from runcycles_server.stores.queries import NUMERIC_SORTS, SORTS, ReservationQuery, Window
+from runcycles_server.stores.sqlite.codecs import RESERVATIONS
+from runcycles_server.stores.sqlite.connection import open_writer
+from runcycles_server.stores.sqlite.reservation_lists import one, statements
+
+FILTERS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    **{status: {"status": status} for status in ReservationStatus},
+    "an agent": {"segments": {"agent": "bot"}},
+    "a key's scopes": {"scope_filter": ("agent:bot", "app:*", "tenant:acme")},
+    "made in": {"created": Window(lowest=1, highest=2)},
+    "over in": {"expires": Window(lowest=1, highest=2)},
+    "settled in": {"finalized": Window(lowest=1, highest=2)},
+    "everything": {
+        "status": ReservationStatus.COMMITTED,
+        "segments": {"agent": "bot"},
+        "scope_filter": ("agent:bot",),
+        "created": Window(lowest=1),
+        "expires": Window(highest=2),
+        "finalized": Window(lowest=1, highest=2),
+    },
+}
+CASES = list(product(FILTERS, SORTS, (True, False), (True, False)))
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(open_writer(tmp_path / "cycles.db")) as connection:
+        yield connection
+
+
+def plan(connection: sqlite3.Connection, sql: str, values: list[Any]) -> str:
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [*values, 50]).fetchall()
+    return "; ".join(str(row[-1]) for row in rows)
+
+
+def faults(told: str, *, is_small: bool = False) -> list[str]:
+    """What in a plan would look at every row, or sort all that match."""
+    found = [] if "SEARCH reservations USING INDEX" in told else ["no index"]
+    found += ["a scan"] if "SCAN" in told else []
+    sorts_all = "USE TEMP B-TREE FOR ORDER BY" in told
+    return [*found, "a sort"] if sorts_all and not is_small else found
+
+
+@pytest.mark.parametrize(("named", "sort_by", "descending", "first"), CASES)
+def test_a_page_walks_an_index_and_sorts_no_more_than_equals(
+    database: sqlite3.Connection, named: str, sort_by: str, descending: bool, first: bool
+) -> None:
+    value: Any = 1 if sort_by in NUMERIC_SORTS else "x"
+    query = ReservationQuery(
+        tenant="acme",
+        sort_by=sort_by,
+        descending=descending,
+        after=None if first else (value, "x"),
+        **FILTERS[named],
+    )
+    is_small = query.status is ReservationStatus.ACTIVE  # of what runs now
+    for sql, values in statements(query):
+        assert faults(plan(database, sql, values), is_small=is_small) == []
+
+
+@pytest.mark.parametrize("named", FILTERS)
+def test_the_reservation_of_a_key_is_looked_up(database: sqlite3.Connection, named: str) -> None:
+    query = ReservationQuery(tenant="acme", idempotency_key="k", **FILTERS[named])
+    told = plan(database, *one(query, "r"))
+    assert faults(told) == []
+    assert "reservation_id=?" in told
+
+
+def test_a_list_without_its_index_would_be_noticed(database: sqlite3.Connection) -> None:
+    scan = f"{RESERVATIONS.select} WHERE reserved > 5 ORDER BY reserved LIMIT ?"
+    assert faults(plan(database, scan, [])) == ["no index", "a scan", "a sort"]
