@@ -67,6 +67,8 @@ class Court:
             with self.hearing():
                 self.oracle.at(now_ms)
                 judge(self.oracle, outcome)
+                if outcome.changes:
+                    self.oracle.kept_at = now_ms
                 self._check(outcome)
 
     def count(self, what: str) -> None:

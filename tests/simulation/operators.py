@@ -5,7 +5,7 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
-from runcycles.errors import CyclesProtocolError, StoreBusyError, StoreError
+from runcycles.errors import CyclesProtocolError, StoreError
 from runcycles.ledger.funding import FundOperation
 from runcycles.ledger.idempotency import Answered, Replayed
 from runcycles.ledger.policies import Policy, PolicyBook, RateLimits, policies_key
@@ -21,6 +21,7 @@ from runcycles_server.governance.stops.bodies import StopCreate
 from tests.core.ledger.action_audit import a_quota
 from tests.core.ledger.naive_words import BudgetKey
 from tests.simulation.court import JUDGE, Court, Judge
+from tests.simulation.line import KilledError
 from tests.simulation.oracle import Oracle
 from tests.simulation.server import Server
 
@@ -65,7 +66,8 @@ class Operators:
         while not is_over():
             await pause()
             if self.server.is_up:
-                with suppress(CyclesProtocolError, StoreError):  # refused or busy: another time
+                # refused, busy, or died meanwhile: another time perhaps
+                with suppress(CyclesProtocolError, StoreError, KilledError):
                     await self.rng.choice(doings)()
 
     # --- budgets ---
@@ -209,10 +211,8 @@ class Operators:
         def judge(oracle: Oracle, outcome: Outcome[Any]) -> None:
             told(oracle)
 
-        while True:
-            with suppress(StoreBusyError):
-                keep = self.server.store.transact((key,), lambda _: Outcome(None, (record,)))
-                return await self._do(judge, keep)
+        keep = self.server.store.transact((key,), lambda _: Outcome(None, (record,)))
+        await self._do(judge, keep)
 
 
 def _policy(said: dict[str, Any]) -> Policy:

@@ -33,6 +33,7 @@ class Oracle(NaiveAuthority):
         self.charges: dict[Intention, list[Body]] = defaultdict(list)
         self.events: set[str] = set()
         self.funded: set[Intention] = set()
+        self.kept_at = now
 
     # --- the same sums, kept ---
 
@@ -47,11 +48,24 @@ class Oracle(NaiveAuthority):
         self.holds.open = [hold for hold in self.holds.open if hold["status"] == "ACTIVE"]
         return self.holds.open
 
+    def _listed(self, name: Name) -> list[str]:
+        """Looking at a list does not end it: time may be earlier again after a crash."""
+        return [] if self.now >= self.forgotten_at.get(name, 0) else self.lists[name]
+
+    def _count(self, limits: list[Body], who: str) -> None:
+        for limit in limits:
+            self.lists[limit["name"]] = [*self._listed(limit["name"]), who]
+            self.forgotten_at[limit["name"]] = self.now + limit["kept"]
+
     # --- what must never happen ---
 
     def at(self, now: int) -> None:
         assert now >= self.now, f"time went back by {self.now - now} ms"
         self.now = now
+
+    def restarted(self) -> None:
+        """Of the time that a dead server has seen, only that of what it kept is remembered."""
+        self.now = self.kept_at
 
     def _keep(
         self, tenant: str, where: str, ask: Body, how_long: int, body: Body, **lease: Any
@@ -72,7 +86,7 @@ class Oracle(NaiveAuthority):
         assert min(found["spent"], found["reserved"], found["debt"]) >= 0, f"{key} fell below 0"
 
     def used(self, name: Name) -> int:
-        return len(self._listed(name)) if name in self.lists else 0
+        return len(self._listed(name))
 
     def overdue(self) -> list[str]:
         """The holds that nobody can settle any more."""

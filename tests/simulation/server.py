@@ -60,7 +60,7 @@ class WatchedMemory(MemoryStore):
         self._faults = faults
 
     async def transact(self, footprint: tuple[Key, ...], transition: Transition[T]) -> T:
-        if self._rng.random() < BUSY:
+        if self._court.judged and self._rng.random() < BUSY:
             self._faults["store busy"] = self._faults.get("store busy", 0) + 1
             raise StoreBusyError("somebody else has the store")
         reply = await super().transact(footprint, self._court.watch(transition))
@@ -104,6 +104,7 @@ class Server:
         self.is_up = False
         self._disk.crash()
         self._court.dropped()
+        self._court.oracle.restarted()
 
     async def answer(
         self, op_type: type[Op[Any]], body: bytes, said: Body, reservation_id: str, tenant: str

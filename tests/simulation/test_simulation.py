@@ -3,10 +3,12 @@
 import pytest
 
 from tests.simulation.report import Tally
-from tests.simulation.world import World, simulate
+from tests.simulation.world import WORLDS as WORLD_OF
+from tests.simulation.world import simulate
 
 WORLDS = 100
 STEPS = 1_000
+FILES = 20
 
 
 def test_nothing_is_oversold_lost_or_done_twice_in_any_world() -> None:
@@ -29,9 +31,21 @@ ANSWERS += ["ACTION_QUOTA_EXCEEDED", "ACTION_KIND_DENIED", "LIMIT_EXCEEDED"]
 ANSWERS += ["OVERDRAFT_LIMIT_EXCEEDED", "IDEMPOTENCY_MISMATCH"]
 
 
+def test_a_file_keeps_what_was_answered_wherever_its_server_dies() -> None:
+    tally = Tally()
+    for seed in range(FILES):
+        tally.add(simulate(seed, STEPS // 2, "sqlite"))
+    assert tally.violations == [], "\n".join(tally.violations)
+    for fault in [*FAULTS[:4], "server crash", "disk busy", "disk full"]:
+        assert tally.faults[fault] > FILES / 2, f"{fault} has hardly happened"
+    assert tally.faults["torn commit"] > 0
+    assert tally.faults["disk broken"] > 0
+
+
+@pytest.mark.parametrize("store", WORLD_OF)
 @pytest.mark.parametrize("seed", [0, 12])
-def test_a_seed_tells_the_same_story_again(seed: int) -> None:
-    first, second = World(seed, 300), World(seed, 300)
+def test_a_seed_tells_the_same_story_again(seed: int, store: str) -> None:
+    first, second = WORLD_OF[store](seed, 300), WORLD_OF[store](seed, 300)
     assert first.run() == second.run()
     assert first.loop.time() == second.loop.time()
     assert first.court.oracle.holds == second.court.oracle.holds

@@ -1,6 +1,6 @@
 """The proof that the simulation would notice: with one thing broken, some early world fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,9 @@ from runcycles.ledger.memory import DictStore
 from runcycles.ledger.policies import Stops
 from runcycles.ledger.state import Account, Remembered, Reservation
 from runcycles.ops import Commit, Record
+from runcycles_server.stores.clock import MonotonicClock
+from runcycles_server.stores.sqlite import store as store_of_files
+from runcycles_server.stores.sqlite.batch import Asked, BatchRunner
 from runcycles_server.sweeper import Sweeper
 from tests.core.ledger import test_action_audit as action_breaks
 from tests.core.ledger import test_audit as breaks
@@ -114,6 +117,36 @@ BREAKS: list[tuple[Any, str, Callable[..., Any] | property]] = [
 ]
 
 
+def some_balances_stay_in_the_cache(runner: BatchRunner, dirty: Any, now_ms: int) -> None:
+    written = {k: v for k, v in dirty.items() if k[0] != "account" or v.spent % 10 != 3}
+    real_write(runner, written, now_ms)
+
+
+def a_failed_commit_is_answered_all_the_same(runner: BatchRunner, batch: Sequence[Asked]) -> None:
+    real_run(runner, batch)
+    for asked in batch:
+        if asked.reply is not None:
+            asked.error = None
+
+
+def replies_stay_in_memory(runner: BatchRunner, dirty: Any, now_ms: int) -> None:
+    real_write(runner, {k: v for k, v in dirty.items() if k[0] != "reply"}, now_ms)
+
+
+def the_clock_starts_anew(clock_ms: Callable[[], int], *, at_least_ms: int) -> MonotonicClock:
+    return MonotonicClock(clock_ms)
+
+
+real_write, real_run = BatchRunner._write, BatchRunner.run  # noqa: SLF001 - to break them
+
+FILE_BREAKS: list[tuple[Any, str, Callable[..., Any]]] = [
+    (BatchRunner, "_write", some_balances_stay_in_the_cache),
+    (BatchRunner, "_write", replies_stay_in_memory),
+    (BatchRunner, "run", a_failed_commit_is_answered_all_the_same),
+    (store_of_files, "MonotonicClock", the_clock_starts_anew),
+]
+
+
 def found_within(worlds: int, store: str = "memory") -> int:
     """The seed of the first world in which something is wrong."""
     for seed in range(worlds):
@@ -133,6 +166,16 @@ def test_what_is_broken_is_found(
     else:
         monkeypatch.setattr(place, name, broken)
     assert found_within(ENOUGH) < ENOUGH
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "broken"), FILE_BREAKS, ids=[each.__name__ for *_, each in FILE_BREAKS]
+)
+def test_what_is_broken_about_a_file_is_found(
+    place: Any, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, name, broken)
+    assert found_within(ENOUGH, "sqlite") < ENOUGH
 
 
 def test_a_world_that_failed_says_how_to_see_it_again(monkeypatch: pytest.MonkeyPatch) -> None:

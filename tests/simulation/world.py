@@ -22,9 +22,12 @@ from runcycles.ops import Op
 from runcycles.testing.clock import SOME_DAY_MS
 from runcycles.types import ReservationStatus
 from runcycles_server.stores.queries import CounterQuery, ReservationQuery
+from runcycles_server.stores.sqlite import checkpoints, reader
+from runcycles_server.stores.sqlite import store as sqlite_store
 from tests.core.ledger.audit import numbers
 from tests.simulation.agents import Agent, Process, finish
 from tests.simulation.court import Court
+from tests.simulation.disk import Here, SQLiteDisk
 from tests.simulation.line import KilledError, Line, Wire
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.operators import TENANTS, Operators
@@ -181,7 +184,7 @@ class World:
         overdue = oracle.overdue()
         try:
             await self.server.sweeper.sweep_once()
-        except StoreError:
+        except (StoreError, KilledError):
             return  # busy, or gone
         if self.server.starts == starts and self.server.is_up:
             with self.court.hearing():
@@ -245,7 +248,50 @@ class World:
             self.court.violations.append(f"{context['message']}: {problem!r}")
 
 
-WORLDS: dict[str, type[World]] = {world.store: world for world in (World,)}
+class SQLiteWorld(World):
+    """The same world over a file; its server may die between any two statements."""
+
+    store = "sqlite"
+
+    def __init__(self, seed: int, operations: int) -> None:
+        super().__init__(seed, operations)
+        self._sqlite.died = self.server.crash
+
+    def _disk(self) -> Disk:
+        self._sqlite = SQLiteDisk(
+            self.now_ms,
+            self.court,
+            self.rng("store"),
+            self.report.faults,
+        )
+        return self._sqlite
+
+    async def _crash_the_server(self) -> None:
+        self.fault("server crash")
+        self._sqlite.steps_left = self.chance.randrange(40)
+        await self.pause(2.0)
+        if self.server.is_up:
+            self.server.crash()
+        await self.pause(3.0)
+        await self.server.start()
+        await self.compare()
+
+    @contextmanager
+    def _made_up(self) -> Iterator[None]:
+        with (
+            super()._made_up(),
+            patch.object(sqlite_store, "open_writer", self._sqlite.connect),
+            patch.object(reader, "ThreadPoolExecutor", Here),
+            patch.object(checkpoints, "ThreadPoolExecutor", Here),
+            patch.object(checkpoints, "EVERY", 100),
+        ):
+            try:
+                yield
+            finally:
+                self._sqlite.close()
+
+
+WORLDS: dict[str, type[World]] = {world.store: world for world in (World, SQLiteWorld)}
 
 
 def simulate(seed: int, operations: int, store: str = "memory") -> Report:
