@@ -24,8 +24,8 @@ touched, and the exception reaches its caller.
 `StoreError`, and repeating the request with its key is safe. After an error while syncing to
 disk the store refuses all writes until it is opened again: what the disk holds is then unknown.
 
-**One clock.** `now_ms` never goes back within a process, and after a restart it is not before the last
-change that was kept, however the machine's clock was set; it is the only time a rule knows.
+**One clock.** `now_ms` never goes back within a process, and after a restart it is not before the
+last change that was kept, however the machine's clock was set; it is the only time a rule knows.
 
 Driver exceptions never leave a store; they become `StoreError` and its kinds.
 """
