@@ -13,11 +13,14 @@ from runcycles import (
     CyclesClient,
     CyclesConfig,
     Denied,
+    ObserveMode,
     Subject,
     Usage,
     cycles,
     tokens,
 )
+from runcycles.ledger.state import Tenant
+from runcycles.ops import Reserve
 from runcycles.testing import InMemoryAuthority
 from runcycles_server.embedded import EmbeddedAuthority
 from tests.support.served import served
@@ -100,3 +103,38 @@ async def test_an_async_program_behaves_alike(opened: Opened) -> None:
             [balance] = (await async_client.balances()).balances
             assert balance.spent == tokens(100)
         await client.aclose()
+
+
+def test_a_server_that_observes_says_so_and_blocks_nothing() -> None:
+    with served() as server:
+        tenant = server.tenant(allocated=1_000)
+        server.put(Tenant(tenant_id=tenant, observe_mode=ObserveMode.OBSERVE))
+        config = CyclesConfig(
+            base_url=server.base_url, api_key=server.key_of(tenant), tenant=tenant
+        )
+        with CyclesClient(config) as client:
+            with client.guard(action=ACTION, estimate=tokens(1_001)) as spend:
+                assert isinstance(spend.decision, Denied)
+                spend.record(30)
+            for _ in range(2):
+                answer = client.reserve(action=ACTION, estimate=tokens(10), idempotency_key="once")
+                assert answer.observed
+            assert client.reserve(action=ACTION, estimate=tokens(10), dry_run=True).observed is None
+            [balance] = client.balances().balances
+            assert (balance.spent, balance.reserved) == (tokens(30), tokens(0))
+
+
+@pytest.mark.parametrize("mode", [ObserveMode.OBSERVE, ObserveMode.ENFORCE])
+def test_an_embedded_authority_that_observes_says_so(mode: ObserveMode) -> None:
+    authority = EmbeddedAuthority(budget=tokens(1_000))
+    op = Reserve(
+        idempotency_key="k",
+        subject=Subject(tenant=authority.tenant),
+        action=ACTION,
+        estimate=tokens(10),
+        observe_mode=mode,
+    )
+    answer = authority.send(op)
+    authority.close()
+    assert isinstance(answer, Allowed)
+    assert bool(answer.observed) == (answer.reservation_id is None) == (mode == "OBSERVE")

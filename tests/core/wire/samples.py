@@ -85,7 +85,7 @@ READS: Final[dict[type[Op[Any]], st.SearchStrategy[Any]]] = {
 }
 """The ops that have a query."""
 
-_ALLOWED: Final = any_of(Allowed, affected_scopes=st.tuples(st.text()))
+_ALLOWED: Final = any_of(Allowed, affected_scopes=st.tuples(st.text()), observed=st.none())
 _PREFLIGHT: Final = st.builds(
     Allowed, decision=..., affected_scopes=..., caps=st.none() | any_of(Caps)
 )
@@ -98,6 +98,7 @@ _DENIED: Final = any_of(
     status=st.just(200),
     request_id=st.none(),
     trace_id=st.none(),
+    observed=st.none(),
 )
 _VIEWS: Final = any_of(
     ReservationView,

@@ -3,6 +3,7 @@ from runcycles.wire import headers
 
 def test_the_headers_are_called_as_the_protocol_calls_them() -> None:
     names = {name: value for name, value in vars(headers).items() if name.isupper()}
+    assert names.pop("OBSERVED") == "X-Runcycles-Observed", "our own one says whose it is"
     assert names == {
         "API_KEY": "X-Cycles-API-Key",
         "ADMIN_KEY": "X-Admin-API-Key",

@@ -242,7 +242,7 @@ class CallGuards:
             yield from _asked(guard)
         capped = guard.caps.max_tokens
         limit = limit if capped is None else min(limit, capped)
-        sets_limit = not self._connection.is_shadow
+        sets_limit = not guard.is_observed
         return _Opened(guard, limit if sets_limit else None, lambda used: self._cost(request, used))
 
     def _opening_tool(

@@ -32,7 +32,7 @@ from runcycles.settlement import (
 from runcycles.spend import Spend, enter, leave
 from runcycles.streaming import settled, settled_async
 from runcycles.types import Amount, Metadata, Usage
-from runcycles.unheld import look, note
+from runcycles.unheld import look, note, tell
 
 logger = logging.getLogger("runcycles")
 T = TypeVar("T")
@@ -99,6 +99,10 @@ class BaseGuard(Spend):
             logger.warning("%s runs although the authority is down: %s", self.action.name, problem)
             self._is_unheld = True
             return
+        if decision.observed:
+            self.decision, self._is_unheld = decision, True
+            tell(self._reserve, decision, "observed")
+            return
         if isinstance(decision, Denied):
             raise as_error(self._reserve, decision)
         if decision.reservation_id is None:
@@ -162,7 +166,9 @@ class BaseGuard(Spend):
 
     def _record(self, row: CommitThis) -> Flow[None]:
         """Nothing is held, so the spend stands alone."""
-        why = {"mode": "shadow"} if self._connection.is_shadow else {"reserved": "authority_down"}
+        why = {"reserved": "authority_down"}
+        if self.is_observed:
+            why = {"mode": "shadow" if self._connection.is_shadow else "observe"}
         op = Record(
             idempotency_key=self._reserve.idempotency_key,
             subject=self.subject,

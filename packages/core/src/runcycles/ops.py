@@ -54,7 +54,10 @@ class Op(Generic[R]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """Yes. A dry run or decide holds nothing, so it has no `reservation_id` and no lease."""
+    """Yes. A dry run or decide holds nothing, so it has no `reservation_id` and no lease.
+
+    An `observed` answer to a live reserve holds nothing either: the authority only tells.
+    """
 
     decision: Literal[Verdict.ALLOW, Verdict.ALLOW_WITH_CAPS] = Verdict.ALLOW
     affected_scopes: tuple[str, ...] = ()
@@ -65,11 +68,15 @@ class Allowed:
     reserved: Amount | None = None
     caps: Caps | None = None
     balances: tuple[Balance, ...] | None = None
+    observed: Literal[True] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Denied:
-    """No, and why. `reason_code` is an open set; an unknown one is still a denial."""
+    """No, and why. `reason_code` is an open set; an unknown one is still a denial.
+
+    An `observed` answer to a live reserve stops nothing: it tells what would have been refused.
+    """
 
     reason_code: str
     message: str = ""
@@ -81,6 +88,7 @@ class Denied:
     status: int = 200
     request_id: str | None = None
     trace_id: str | None = None
+    observed: Literal[True] | None = None
 
 
 Decision = Allowed | Denied

@@ -60,15 +60,20 @@ class Spend:
 
     @property
     def reservation_id(self) -> str | None:
-        """The authority's id of the hold; None in shadow mode, which holds nothing."""
+        """The authority's id of the hold; None where the answer only tells, which holds nothing."""
         decision = self.decision
         return decision.reservation_id if isinstance(decision, Allowed) else None
 
     @property
+    def is_observed(self) -> bool:
+        """Whether the answer only tells: in shadow mode, or where the authority observes."""
+        return bool(self._reserve.dry_run or (self.decision and self.decision.observed))
+
+    @property
     def caps(self) -> Caps:
-        """The limits that came with the permission; in shadow mode there are none."""
+        """The limits that came with the permission; where the answer only tells there are none."""
         decision = self.decision
-        if self._reserve.dry_run or not isinstance(decision, Allowed):
+        if self.is_observed or not isinstance(decision, Allowed):
             return NO_CAPS
         return decision.caps or NO_CAPS
 

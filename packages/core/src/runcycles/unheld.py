@@ -1,4 +1,4 @@
-"""Calls that run without a hold: in shadow mode, or where nobody could be asked and that is wanted.
+"""Calls that run without a hold: observed ones, or where nobody could be asked and that is wanted.
 
 Shadow mode is for the first days in production, when nobody knows yet which calls a budget would
 refuse: it asks and records as always, stops nothing, and says what would have been stopped. The
@@ -24,14 +24,20 @@ def look(op: Reserve, retries: Retries) -> Flow[Decision | None]:
             "shadow: %s %s could not be decided: %s", op.action.kind, op.action.name, problem
         )
         return None
+    tell(op, decision, "shadow")
+    return decision
+
+
+def tell(op: Reserve, decision: Decision, why: str) -> None:
+    """Log what would have been refused."""
     if isinstance(decision, Denied):
         logger.warning(
-            "shadow: %s %s would have been refused: %s",
+            "%s: %s %s would have been refused: %s",
+            why,
             op.action.kind,
             op.action.name,
             as_error(op, decision),
         )
-    return decision
 
 
 def note(op: Record, retries: Retries) -> Flow[None]:

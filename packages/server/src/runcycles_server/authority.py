@@ -14,7 +14,7 @@ from runcycles.ledger.apply import Request, plan
 from runcycles.ledger.idempotency import Answer, Answered, Replayed
 from runcycles.ledger.rules import balance
 from runcycles.ledger.state import Account, Outcome
-from runcycles.ops import Denied, Held, Op, Refused, Release, Subjected
+from runcycles.ops import Denied, Held, Op, Refused, Release, Reserve, Subjected
 from runcycles_server.decisions.witness import Asker, witness_of
 from runcycles_server.governance.audit.releases import audited_release
 from runcycles_server.reads import Read, read
@@ -28,11 +28,12 @@ class Reply(Generic[R]):
     """The bytes of an answer.
 
     `value` is its typed form: absent where the answer was remembered, and without the balances,
-    which are written straight into the bytes.
+    which are written straight into the bytes. `observed` answers hold nothing and stop nothing.
     """
 
     raw: bytes
     value: R | None = None
+    observed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +96,11 @@ class Authority:
         )
         match answer:
             case Answered(value):
-                return Reply(answer.raw, value)
+                holds = getattr(value, "reservation_id", None) is not None
+                return Reply(answer.raw, value, observed=_is_live(op) and not holds)
             case Replayed(raw, remaining_ttl_ms):
-                return Reply(wire.with_remaining_ttl(raw, remaining_ttl_ms))
+                body = wire.with_remaining_ttl(raw, remaining_ttl_ms)
+                return Reply(body, observed=_is_live(op) and remaining_ttl_ms is None)
             case Refused():
                 raise wire.error_for(op, wire.problem_of(answer))
 
@@ -158,3 +161,8 @@ class Authority:
         """
         value = await read(self.store, op, tenant, scope_filter)
         return Reply(wire.encode_reply(type(op), value), value)
+
+
+def _is_live(op: Subjected | Held) -> bool:
+    """Whether it is a question whose answer would hold something, if nobody only observed."""
+    return isinstance(op, Reserve) and not op.dry_run

@@ -328,7 +328,7 @@ def received(op: Op[R], answer: Answer[Any]) -> R:
         case _:
             assert_never(answer)
     status = wire.ENDPOINTS[type(op)].status
-    return wire.decode_reply(op, status, body, request_id=new_id())
+    return wire.as_observed(op, wire.decode_reply(op, status, body, request_id=new_id()))
 
 
 def _error(op: Op[Any] | None, refused: Refused) -> CyclesProtocolError:

@@ -147,7 +147,8 @@ def _answer(op: Op[R], response: httpx.Response) -> R:
     status, found = response.status_code, response.headers
     ids = {"request_id": found.get(headers.REQUEST_ID), "trace_id": found.get(headers.TRACE_ID)}
     if status == wire.ENDPOINTS[type(op)].status:
-        return wire.decode_reply(op, status, response.content, **ids)
+        reply = wire.decode_reply(op, status, response.content, **ids)
+        return wire.as_observed(op, reply) if found.get(headers.OBSERVED) == "true" else reply
     if response.is_success:
         raise CyclesTransportError(f"the authority answered {status}, which is no answer to this")
     waiting = _milliseconds(found.get(headers.RETRY_AFTER))

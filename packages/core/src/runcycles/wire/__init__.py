@@ -5,7 +5,7 @@ Server and client read the same tables here, so they cannot disagree.
 
 from runcycles.wire.codes import ErrorRule, error_for, rule_of
 from runcycles.wire.problems import decode_problem, encode_problem, problem_of
-from runcycles.wire.replies import decode_reply, encode_reply, with_remaining_ttl
+from runcycles.wire.replies import as_observed, decode_reply, encode_reply, with_remaining_ttl
 from runcycles.wire.requests import (
     ENDPOINTS,
     Endpoint,
@@ -25,6 +25,7 @@ __all__ = [
     "ENDPOINTS",
     "Endpoint",
     "ErrorRule",
+    "as_observed",
     "decode_problem",
     "decode_reply",
     "encode_body",

@@ -6,7 +6,7 @@ we do not know; what must be there, must be there.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar, cast
 
 from pydantic import ValidationError
@@ -138,6 +138,16 @@ def with_remaining_ttl(body: bytes, remaining_ttl_ms: int | None) -> bytes:
     found = json.loads(body)
     found["remaining_ttl_ms"] = remaining_ttl_ms
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def as_observed(op: Op[R], reply: R) -> R:
+    """The answer, marked if it only tells: to a live reserve that neither holds nor was an error.
+
+    Other authorities may mean a denial by that, so who carries it has to know whose answer it is.
+    """
+    if not isinstance(op, Reserve) or op.dry_run or getattr(reply, "reservation_id", None):
+        return reply
+    return cast("R", replace(cast("Any", reply), observed=True))
 
 
 def decode_reply(

@@ -174,7 +174,7 @@ class EmbeddedAuthority:
         if isinstance(answer, Denied):
             request_id, trace_id = _ids()
             answer = replace(answer, request_id=request_id, trace_id=trace_id)
-        return cast("R", answer)
+        return wire.as_observed(op, cast("R", answer))
 
     async def _ask(self, op: Op[Any]) -> Any:
         """The answer; the question is read as if it had come over the wire."""

@@ -18,7 +18,7 @@ from runcycles.ops import (
     Reserve,
 )
 from runcycles.scopes import LEVELS
-from runcycles.wire.headers import EXTENSION_VERSION
+from runcycles.wire.headers import EXTENSION_VERSION, OBSERVED
 from runcycles.wire.replies import REPLY_BODIES
 from runcycles.wire.requests import invalid
 from runcycles_server.governance.budgets import commands, lists
@@ -30,6 +30,7 @@ from runcycles_server.http.exchange import Answer, Exchange
 from runcycles_server.http.reading import parsed_query, query_of
 
 _EXTENDED: Final = EXTENSION_VERSION.encode()
+_OBSERVED: Final = ((OBSERVED.lower().encode(), b"true"),)
 _MAX_ID_LENGTH: Final = 128
 
 
@@ -51,7 +52,7 @@ def asks(op_type: type[Op[Any]], status: int) -> Handler:
             asker=exchange,
         )
         exchange.decided(reply.value)
-        return Answer(status, reply.raw)
+        return Answer(status, reply.raw, _OBSERVED if reply.observed else ())
 
     return ask
 
