@@ -86,7 +86,9 @@ def document(endpoints: Iterable[Endpoint]) -> Json:
     schemas, refs = _schemas(rows)
     paths: dict[str, Json] = defaultdict(dict)
     for row in rows:
-        paths[row.path][row.method.lower()] = _operation(row, refs)
+        operation = paths[row.path][row.method.lower()] = _operation(row, refs)
+        if links := _links(row, rows, refs, schemas):
+            operation["responses"][str(row.statuses[0])]["links"] = links
     return {
         "openapi": OPENAPI_VERSION,
         "info": {
@@ -160,9 +162,32 @@ def _failures(row: Endpoint) -> Json:
     return {str(status): _failure(status, codes) for status, codes in sorted(by_status.items())}
 
 
+def _links(
+    row: Endpoint,
+    rows: tuple[Endpoint, ...],
+    refs: dict[type[Any], Json],
+    schemas: dict[str, Json],
+) -> Json:
+    """What can be done next with the id that an answer names: whatever has it in its path."""
+    if row.success is None:
+        return {}
+    answered = schemas[refs[row.success]["$ref"].removeprefix(_REF)]
+    return {
+        other.operation: {
+            "operationId": other.operation,
+            "parameters": {f"path.{name}": f"$response.body#/{name}"},
+        }
+        for other in rows
+        for name in re.findall(r"{(\w+)}", other.path)
+        if name in answered.get("properties", ())
+    }
+
+
 def possible_errors(row: Endpoint) -> list[ErrorCode]:
     """Every code that an endpoint can answer with: its own, and those of its access."""
     codes = {*row.errors, ErrorCode.INTERNAL_ERROR}
+    if "{" in row.path:
+        codes.add(ErrorCode.NOT_FOUND)  # an empty id, or one with a slash, leads nowhere
     if row.access is not Access.PUBLIC:
         codes |= {ErrorCode.UNAUTHORIZED, ErrorCode.INVALID_REQUEST, ErrorCode.LIMIT_EXCEEDED}
     if row.access in (Access.TENANT, Access.EITHER):
