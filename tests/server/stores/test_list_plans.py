@@ -11,9 +11,19 @@ import pytest
 
 from runcycles.types import ReservationStatus
 from runcycles_server.stores.queries import NUMERIC_SORTS, SORTS, ReservationQuery, Window
+from runcycles_server.stores.sqlite import lists
 from runcycles_server.stores.sqlite.codecs import RESERVATIONS
 from runcycles_server.stores.sqlite.connection import open_writer
-from runcycles_server.stores.sqlite.reservation_lists import one, statements
+from runcycles_server.stores.sqlite.lists import Lists
+from runcycles_server.stores.sqlite.reservation_lists import (
+    counting,
+    narrowed,
+    narrowings,
+    one,
+    statements,
+)
+from runcycles_server.stores.suite.bench import NOON_MS, TENANT
+from runcycles_server.stores.suite.lists import varied
 
 FILTERS: dict[str, dict[str, Any]] = {
     "nothing": {},
@@ -82,3 +92,41 @@ def test_the_reservation_of_a_key_is_looked_up(database: sqlite3.Connection, nam
 def test_a_list_without_its_index_would_be_noticed(database: sqlite3.Connection) -> None:
     scan = f"{RESERVATIONS.select} WHERE reserved > 5 ORDER BY reserved LIMIT ?"
     assert faults(plan(database, scan, [])) == ["no index", "a scan", "a sort"]
+
+
+@pytest.mark.parametrize("named", FILTERS)
+def test_what_a_filter_leaves_is_counted_and_found_by_an_index(
+    database: sqlite3.Connection, named: str
+) -> None:
+    query = ReservationQuery(tenant="acme", sort_by="reserved", **FILTERS[named])
+    scopes = ["tenant:acme/agent:bot"] if query.segments or query.scope_filter else None
+    for narrowing in narrowings(query, scopes):
+        index, _ = narrowing
+        sql, values = counting(narrowing)
+        counted = "; ".join(
+            row[-1] for row in database.execute(f"EXPLAIN QUERY PLAN {sql}", values)
+        )
+        assert f"INDEX {index} (" in counted
+        assert "SCAN reservations" not in counted
+        told = plan(database, *narrowed(query, narrowing))
+        assert f"SEARCH reservations USING INDEX {index}" in told
+
+
+@pytest.mark.parametrize("named", FILTERS)
+def test_a_list_is_the_same_whether_a_filter_leaves_few_rows_or_many(
+    database: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    rows = [RESERVATIONS.to_row(each) for each in varied()]
+    database.executemany(RESERVATIONS.upsert, rows)
+    found = Lists(database, tmp_path)
+    window = Window(lowest=NOON_MS + 1, highest=NOON_MS + 101)
+    windows = {"created", "expires", "finalized"} & set(FILTERS[named])
+    given = FILTERS[named] | dict.fromkeys(windows, window)
+    for sort_by, descending in product(SORTS, (True, False)):
+        query = ReservationQuery(tenant=TENANT, sort_by=sort_by, descending=descending, **given)
+        with monkeypatch.context() as many:
+            many.setattr(lists, "FEW", -1)
+            walked = found.reservations(query)
+            many.setattr(lists, "MAX_SCOPES", 1)
+            assert found.reservations(query) == walked
+        assert found.reservations(query) == walked

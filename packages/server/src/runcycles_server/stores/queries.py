@@ -81,11 +81,16 @@ class ReservationQuery:
         return (
             row.tenant == self.tenant
             and self.status in (None, row.status)
-            and holds_segments(row.scope_path, self.segments)
-            and passes_filter(f"tenant:{row.tenant}/{row.scope_path}", self.scope_filter)
+            and self.lets_in(row.scope_path)
             and self.created.holds(row.created_at_ms)
             and self.expires.holds(row.expires_at_ms)
             and self.finalized.holds(row.finalized_at_ms)
+        )
+
+    def lets_in(self, scope_path: str) -> bool:
+        """Whether a scope of the tenant holds the segments, and passes the filter of the key."""
+        return holds_segments(scope_path, self.segments) and passes_filter(
+            f"tenant:{self.tenant}/{scope_path}", self.scope_filter
         )
 
     def follows(self, row: Reservation) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 from runcycles.ledger.policies import Counter, DeclaredKind, PolicyBook
 from runcycles.ledger.state import Account, Key, Reservation, Tenant
-from runcycles.types import Unit
+from runcycles.types import ReservationStatus, Unit
 from runcycles_server.records import ApiKey, AuditEntry, DecisionRecord
 from runcycles_server.stores.queries import (
     AuditQuery,
@@ -34,7 +34,17 @@ from runcycles_server.stores.sqlite.codecs import (
     Codec,
 )
 from runcycles_server.stores.sqlite.failures import translated
-from runcycles_server.stores.sqlite.reservation_lists import one, statements
+from runcycles_server.stores.sqlite.reservation_lists import (
+    FEW,
+    MAX_SCOPES,
+    SCOPES_IN_USE,
+    Statement,
+    counting,
+    narrowed,
+    narrowings,
+    one,
+    statements,
+)
 from runcycles_server.stores.sqlite.rows import Row
 from runcycles_server.stores.sqlite.schema import sql_file
 from runcycles_server.stores.sqlite.where import Order, Where
@@ -100,10 +110,30 @@ class Lists:
             sql, values = one(query, None if known is None else known.reservation_id)
             return self._records(RESERVATIONS, sql, [*values, query.limit])
         found: list[Reservation] = []
-        for sql, values in statements(query):
+        for sql, values in self._narrowed(query) or statements(query):
             if len(found) < query.limit:
                 found += self._records(RESERVATIONS, sql, [*values, query.limit - len(found)])
         return found
+
+    def _narrowed(self, query: ReservationQuery) -> list[Statement]:
+        """The one query where a filter leaves few rows; none where that is not known."""
+        if query.status is not ReservationStatus.ACTIVE:
+            for narrowing in narrowings(query, self._scopes_let_in(query)):
+                sql, values = counting(narrowing)
+                [(count,)] = self._rows(sql, values)
+                if count <= FEW:
+                    return [narrowed(query, narrowing)]
+        return []
+
+    def _scopes_let_in(self, query: ReservationQuery) -> list[str] | None:
+        """The scopes that the filters let in; None where that is all, or there are too many."""
+        if not (query.segments or query.scope_filter):
+            return None
+        most = {"tenant": query.tenant, "most": MAX_SCOPES}
+        scopes = [scope for (scope,) in self._rows(SCOPES_IN_USE, most)]
+        if len(scopes) == MAX_SCOPES:
+            return None
+        return [scope for scope in scopes if query.lets_in(scope)]
 
     def policy_books(self, tenant: str | None) -> list[PolicyBook]:
         """Policies by tenant; those of one, or of all."""

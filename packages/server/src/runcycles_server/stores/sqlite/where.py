@@ -26,16 +26,21 @@ class Where:
     """A WHERE clause that grows."""
 
     def __init__(self) -> None:
-        self._terms: list[str] = []
+        self.terms: list[str] = []
         self.values: list[Any] = []
 
     def __str__(self) -> str:
-        return f"WHERE {' AND '.join(self._terms)}" if self._terms else ""
+        return f"WHERE {' AND '.join(self.terms)}" if self.terms else ""
 
     def add(self, term: str, *values: Any) -> None:
         """One more condition."""
-        self._terms.append(term)
+        self.terms.append(term)
         self.values.extend(values)
+
+    def also(self, other: "Where") -> None:
+        """All conditions of another one."""
+        self.terms.extend(other.terms)
+        self.values.extend(other.values)
 
     def equals(self, column: str, value: str | None) -> None:
         """The column has this value; None asks for nothing."""
