@@ -1,8 +1,8 @@
 """How fast a durable reservation is, as a ratio to an echo on the same machine in the same run.
 
-`uv run poe bench [PART ...] [--rounds N] [--seconds N] [--json FILE]`. Medians of alternating
-rounds; wrk shares the cores with the server. These are measurements, not tests: nothing here can
-fail by being slow.
+`uv run poe bench [PART ...] [--rounds N] [--seconds N] [--json FILE] [--plots FOLDER]`. Medians
+of alternating rounds; wrk shares the cores with the server. These are measurements, not tests:
+nothing here can fail by being slow.
 """
 
 import argparse
@@ -23,17 +23,24 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from runcycles import Action, CyclesClient, CyclesConfig
+from tests.benchmarks import plots
 from tests.benchmarks.adapters import adapters
+from tests.benchmarks.at_size import KEYS, STORED, lists, purging, stored
 from tests.benchmarks.frameworks import FRAMEWORKS
 from tests.benchmarks.governing import BUDGETS, COUNTS, policies, stops
-from tests.benchmarks.stand import TENANT, Load, Target, authority, echo, middle, press
+from tests.benchmarks.loads import CONNECTIONS, SCOPES, TENANTS, scopes, tenants, throughput
+from tests.benchmarks.stand import TENANT, Target, authority, echo
 
-CONNECTIONS = (1, 32, 200)
 CALLS = 500
 ACTION = Action(kind="llm.completion", name="gpt-4o")
 Advance = Callable[[], None]
 PARTS = {
     "throughput": 2 * len(CONNECTIONS),
+    "scopes": len(SCOPES),
+    "tenants": len(TENANTS),
+    "stored": len(KEYS),
+    "lists": 1,
+    "purging": 1,
     "latency": 1,
     "embedded": 1,
     "adapters": len(FRAMEWORKS),
@@ -41,40 +48,6 @@ PARTS = {
     "stops": 1,
 }
 """What can be measured, and in how many steps a round."""
-
-
-def throughput(rounds: int, seconds: int, advance: Advance) -> dict[str, Any]:
-    """Durable reservations a second against echoes a second, by connections."""
-    loads: dict[tuple[str, int], list[Load]] = {}
-    sizes: dict[int, list[int]] = {connections: [] for connections in CONNECTIONS}
-    for _ in range(rounds):
-        for connections in CONNECTIONS:
-            with echo() as yardstick:
-                load = press(yardstick, connections=connections, seconds=seconds)
-                loads.setdefault(("echo", connections), []).append(load)
-            advance()
-            with authority(sizes[connections]) as server:
-                load = press(server, connections=connections, seconds=seconds)
-                loads.setdefault(("cycles", connections), []).append(load)
-            advance()
-    return {
-        str(connections): _row(
-            middle(loads["echo", connections]), middle(loads["cycles", connections])
-        )
-        | {"median_batch": median(sizes[connections])}
-        for connections in CONNECTIONS
-    }
-
-
-def _row(yardstick: Load, cycles: Load) -> dict[str, float]:
-    return {
-        "echo_per_s": round(yardstick.rate),
-        "reserve_per_s": round(cycles.rate),
-        "ratio": round(cycles.rate / yardstick.rate, 2),
-        "echo_p99_ms": round(yardstick.p99, 2),
-        "reserve_p50_ms": round(cycles.p50, 2),
-        "reserve_p99_ms": round(cycles.p99, 2),
-    }
 
 
 def latency(rounds: int, advance: Advance) -> dict[str, float]:
@@ -148,7 +121,16 @@ def show(console: Console, found: dict[str, Any]) -> None:
     """The tables that people read."""
     if rows := found.get("throughput"):
         table = Table(title="Durable POST /v1/reservations against the echo")
-        for heading in ("connections", "echo/s", "reserve/s", "ratio", "p50 ms", "p99 ms", "batch"):
+        headings = (
+            "connections",
+            "echo/s",
+            "reserve/s",
+            "ratio",
+            "of CPU time",
+            "p50 ms",
+            "p99 ms",
+        )
+        for heading in (*headings, "batch"):
             table.add_column(heading, justify="right")
         for connections, row in rows.items():
             table.add_row(
@@ -156,11 +138,15 @@ def show(console: Console, found: dict[str, Any]) -> None:
                 f"{row['echo_per_s']:,}",
                 f"{row['reserve_per_s']:,}",
                 f"{row['ratio']:.2f}",
+                f"{row['cpu_ratio']:.2f}",
                 f"{row['reserve_p50_ms']:.2f}",
                 f"{row['reserve_p99_ms']:.2f}",
                 f"{row['median_batch']:.0f}",
             )
         console.print(table)
+    for part in ("scopes", "tenants", "stored", "lists", "purging"):
+        if rows := found.get(part):
+            console.print(f"[bold]{part}[/bold]", json.dumps(rows, indent=2))
     if http := found.get("latency"):
         console.print(
             "One sync client over HTTP, reserve + commit: p50 "
@@ -202,6 +188,11 @@ def keep_frameworks_quiet() -> None:
     }
 
 
+def needs_wrk(parts: list[str]) -> bool:
+    """Whether one of these parts is measured under load."""
+    return not {"throughput", "scopes", "tenants", "stored", "purging"}.isdisjoint(parts)
+
+
 def main() -> None:
     keep_frameworks_quiet()
     parser = argparse.ArgumentParser(prog="poe bench", description=__doc__)
@@ -209,11 +200,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="of each run of wrk")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--plots", type=Path, help="also draw them in this folder, as SVG")
     wanted = parser.parse_args()
     parts = wanted.parts or list(PARTS)
     if unknown := set(parts) - set(PARTS):
         parser.error(f"{', '.join(unknown)} is no part; the parts are {', '.join(PARTS)}")
-    if "throughput" in parts and shutil.which("wrk") is None:
+    if needs_wrk(parts) and shutil.which("wrk") is None:
         parser.exit(3, "poe bench needs wrk: apt-get install wrk, or brew install wrk\n")
     found: dict[str, Any] = {
         "machine": {
@@ -231,6 +223,11 @@ def main() -> None:
 
         measured: dict[str, Callable[[], dict[str, Any]]] = {
             "throughput": lambda: throughput(wanted.rounds, wanted.seconds, advance),
+            "scopes": lambda: scopes(wanted.rounds, wanted.seconds, advance),
+            "tenants": lambda: tenants(wanted.rounds, wanted.seconds, advance),
+            "stored": lambda: stored(wanted.rounds, wanted.seconds, advance),
+            "lists": lambda: lists(STORED[-1], advance),
+            "purging": lambda: purging(wanted.rounds, wanted.seconds, advance),
             "latency": lambda: latency(wanted.rounds, advance),
             "embedded": lambda: embedded(wanted.rounds, advance),
             "adapters": lambda: adapters(wanted.rounds, advance),
@@ -242,6 +239,8 @@ def main() -> None:
     show(Console(), found)
     if wanted.json:
         wanted.json.write_text(json.dumps(found, indent=2) + "\n")
+    if wanted.plots:
+        plots.keep(found, wanted.plots)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,35 @@
--- Reservations with keys that grow with time, as our clients make them. Each run passes its own
--- prefix, so that no run replays the keys of another.
-local prefix, key = ...
+-- Reservations. Each run passes its own prefix, so that no run replays the keys of another; keys grow
+-- with time, as our clients make them, or are random. Callers are lines of "key tenant" in a file.
+local LEVELS = {"workspace", "app", "workflow", "agent", "toolset"}
+local prefix, callers, keys, subject = nil, {}, nil, ""
 local count = 0
 
 function init(args)
-  prefix, key = args[1], args[2]
-  wrk.method = "POST"
-  wrk.headers["Content-Type"] = "application/json"
-  wrk.headers["X-Cycles-API-Key"] = key
+  prefix, keys = args[1], args[3]
+  for line in io.lines(args[2]) do
+    local secret, tenant = line:match("(%S+) (%S+)")
+    callers[#callers + 1] = {tenant = tenant, headers = {
+      ["Content-Type"] = "application/json", ["X-Cycles-API-Key"] = secret}}
+  end
+  for level = 1, tonumber(args[4]) - 1 do
+    local name = tonumber(args[4]) == 2 and "agent" or LEVELS[level]
+    subject = subject .. string.format(',"%s":"bot"', name)
+  end
+  math.randomseed(tonumber(prefix:sub(-8), 16))
 end
 
 function request()
   count = count + 1
+  local caller = callers[count % #callers + 1]
+  local id = string.format("%s-%09d", prefix, count)
+  if keys == "random" then
+    id = string.format("%08x%08x-%s", math.random(0, 2^31), math.random(0, 2^31), id)
+  end
   local body = string.format(
-    '{"idempotency_key":"%s-%09d","subject":{"tenant":"bench","agent":"bot"},' ..
+    '{"idempotency_key":"%s","subject":{"tenant":"%s"%s},' ..
     '"action":{"kind":"llm.completion","name":"gpt-4o"},' ..
-    '"estimate":{"unit":"USD_MICROCENTS","amount":1000},"ttl_ms":60000}', prefix, count)
-  return wrk.format(nil, "/v1/reservations", nil, body)
+    '"estimate":{"unit":"USD_MICROCENTS","amount":1000},"ttl_ms":60000}', id, caller.tenant, subject)
+  return wrk.format("POST", "/v1/reservations", caller.headers, body)
 end
 
 function done(summary, latency, requests)
