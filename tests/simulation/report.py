@@ -1,10 +1,35 @@
-"""What many worlds came to, in one table."""
+"""What came of one world, and of many."""
 
 from collections import Counter
-
-from tests.simulation.world import Report
+from dataclasses import dataclass, field
 
 SHOWN = 5
+
+
+@dataclass
+class Report:
+    """What happened in a world."""
+
+    seed: int
+    store: str
+    steps: int
+    operations: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=dict)
+    answers: dict[str, int] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+
+    @property
+    def judged(self) -> int:
+        """How many answers the oracle has looked at."""
+        return sum(self.operations.values())
+
+    @property
+    def replay(self) -> str:
+        """The command that lives through the same world again."""
+        return (
+            f"uv run python -m tests.simulation --seed {self.seed} --steps {self.steps} "
+            f"--store {self.store}"
+        )
 
 
 class Tally:
@@ -40,9 +65,9 @@ class Tally:
             *((f"  {name}", count) for name, count in sorted(self.answers.items())),
             ("faults", self.faults.total()),
             *((f"  {name}", count) for name, count in sorted(self.faults.items())),
-            ("violations", len(self.violations)),
         ]
 
     def text(self) -> str:
         table = [f"{name:<32}{count:>12,}" for name, count in self.rows()]
+        table.append(f"{'violations':<32}{len(self.violations):>12,}")
         return "\n".join([*self.violations, *table])

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from random import Random
 from types import SimpleNamespace
@@ -32,33 +31,13 @@ from tests.simulation.line import KilledError, Line, Wire
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.operators import TENANTS, Operators
 from tests.simulation.oracle import Oracle
+from tests.simulation.report import Report
 from tests.simulation.server import Disk, MemoryDisk, Server, WatchedMemory
 
 AGENTS = [("acme", ["one", "two", "three"]), ("acme", ["four", "one"]), ("beta", ["one", "five"])]
 EVERYTHING = 10_000
 LATER_S = 3 * 24 * 3_600
 """Longer than any lease could have been extended to."""
-
-
-@dataclass
-class Report:
-    """What happened in a world."""
-
-    seed: int
-    store: str
-    steps: int
-    operations: dict[str, int] = field(default_factory=dict)
-    faults: dict[str, int] = field(default_factory=dict)
-    answers: dict[str, int] = field(default_factory=dict)
-    violations: list[str] = field(default_factory=list)
-
-    @property
-    def replay(self) -> str:
-        """The command that lives through the same world again."""
-        return (
-            f"uv run python -m tests.simulation --seed {self.seed} --steps {self.steps} "
-            f"--store {self.store}"
-        )
 
 
 class World:
