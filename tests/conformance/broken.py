@@ -1,5 +1,11 @@
 """Servers that are broken in one way each, and the requirements that this breaks."""
 
-from tests.conformance.faults import answers, keys_and_tenants, ledger, lists
+from tests.conformance.faults import answers, governing, keys_and_tenants, ledger, lists
 
-BROKEN = {**ledger.FAULTS, **keys_and_tenants.FAULTS, **answers.FAULTS, **lists.FAULTS}
+BROKEN = {
+    **ledger.FAULTS,
+    **keys_and_tenants.FAULTS,
+    **answers.FAULTS,
+    **lists.FAULTS,
+    **governing.FAULTS,
+}

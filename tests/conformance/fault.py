@@ -15,7 +15,7 @@ class Broken:
 
     @property
     def requirements(self) -> set[str]:
-        return {f"RT-{each}" for each in self.caught_by.split()}
+        return set(self.caught_by.split())
 
 
 def answering(change: Callable[[Asked, Answered], Answered]) -> Callable[[], Tamper]:

@@ -1,7 +1,7 @@
 """Our app, whole and in this process, and the kit that judges it over HTTP."""
 
 import contextlib
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 
 import httpx
 from starlette.types import ASGIApp
@@ -48,12 +48,19 @@ async def opened(url: str = "memory:") -> AsyncIterator[App]:
         await store.close()
 
 
-async def judged(app: ASGIApp, profiles: Collection[Profile] = tuple(Profile)) -> Report:
+class Leaving(AdminProvisioner):
+    """Leaves its tenants where they are: the store goes with the test."""
+
+    async def clear(self) -> None:
+        pass
+
+
+async def judged(app: ASGIApp) -> Report:
     """What the kit finds out about an app."""
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://judged") as http:
-        provisioner = AdminProvisioner(http, http, ADMIN_KEY)
-        return await judge_with(http, provisioner, profiles, lambda _: lambda _: None)
+        provisioner = Leaving(http, http, ADMIN_KEY)
+        return await judge_with(http, provisioner, tuple(Profile), lambda _: lambda _: None)
 
 
 def failures(report: Report) -> dict[str, str]:

@@ -73,7 +73,7 @@ class Answered:
         return self.saying({name: each for name, each in self.said.items() if name not in names})
 
     def refuses(self, code: str) -> bool:
-        return not self.is_ok and self.said.get("error") == code
+        return self.status >= 400 and self.said.get("error") == code
 
 
 Forward = Callable[[Asked], Awaitable[Answered]]

@@ -79,19 +79,23 @@ def prefers_its_own_trace_header(asked: Asked) -> Asked:
 
 FAULTS = {
     "breaks over bad JSON": Broken(
-        answering(breaks_over_bad_json), "ERROR-003 INPUT-001 INPUT-051"
+        answering(breaks_over_bad_json), "RT-ERROR-003 RT-INPUT-001 RT-INPUT-051"
     ),
-    "adds a null": Broken(answering(adds_a_null), "SHAPE-010"),
-    "adds a key": Broken(answering(adds_a_key), "SHAPE-002"),
+    "adds a null": Broken(answering(adds_a_null), "RT-SHAPE-010"),
+    "adds a key": Broken(answering(adds_a_key), "RT-SHAPE-002"),
     "answers replayed events with 200": Broken(
-        answers_replayed_events_with_200, "IDEM-011 SHAPE-006"
+        answers_replayed_events_with_200, "RT-IDEM-011 RT-SHAPE-006 GC-BUDGET-016"
     ),
-    "takes unknown members": Broken(hearing(takes_unknown_members), "INPUT-041 INPUT-050"),
+    "takes unknown members": Broken(hearing(takes_unknown_members), "RT-INPUT-041 RT-INPUT-050"),
     "throttles instead of ending": Broken(
-        answering(throttles_instead_of_ending), "EXTEND-005 EXTEND-006 ERROR-002"
+        answering(throttles_instead_of_ending),
+        "RT-EXTEND-005 RT-EXTEND-006 RT-ERROR-002 GC-POLICY-005",
     ),
-    "adds to errors": Broken(answering(adds_to_errors), "ERROR-001"),
-    "has no request id": Broken(answering(has_no_request_id), "TRACE-001 TRACE-003 TRACE-010"),
-    "rejects strange traces": Broken(hearing(rejects_strange_traces), "TRACE-008"),
-    "prefers its own trace header": Broken(hearing(prefers_its_own_trace_header), "TRACE-007"),
+    "adds to errors": Broken(answering(adds_to_errors), "RT-ERROR-001"),
+    "has no request id": Broken(
+        answering(has_no_request_id),
+        "RT-TRACE-001 RT-TRACE-003 RT-TRACE-010 GC-AUDIT-001 GC-AUDIT-002",
+    ),
+    "rejects strange traces": Broken(hearing(rejects_strange_traces), "RT-TRACE-008"),
+    "prefers its own trace header": Broken(hearing(prefers_its_own_trace_header), "RT-TRACE-007"),
 }

@@ -102,17 +102,21 @@ async def names_the_owner(asked: Asked, forward: Forward) -> Answered:
 FAULTS = {
     "replays with new ids": Broken(
         replays_with_new_ids,
-        "EXPIRY-009 EXPIRY-012 IDEM-001 IDEM-022 IDEM-023 RACE-003 LIMIT-012 IDEM-020",
+        "RT-EXPIRY-009 RT-EXPIRY-012 RT-IDEM-001 RT-IDEM-022 RT-IDEM-023 "
+        "RT-RACE-003 RT-LIMIT-012 GC-BUDGET-016 RT-IDEM-020",
     ),
-    "forgets keys in time": Broken(forgets_keys_in_time, "EXPIRY-009 EXPIRY-012 EXPIRY-008"),
+    "forgets keys in time": Broken(
+        forgets_keys_in_time, "RT-EXPIRY-009 RT-EXPIRY-012 RT-EXPIRY-008"
+    ),
     "takes any body under a known key": Broken(
-        takes_any_body_under_a_known_key, "IDEM-003 IDEM-019"
+        takes_any_body_under_a_known_key, "RT-IDEM-003 RT-IDEM-019"
     ),
-    "ignores the letter case of keys": Broken(hearing(ignores_letter_case_of_keys), "IDEM-025"),
-    "takes the key from the header": Broken(hearing(takes_the_key_from_the_header), "IDEM-015"),
-    "remembers refusals": Broken(remembers_refusals, "IDEM-018"),
+    "ignores the letter case of keys": Broken(hearing(ignores_letter_case_of_keys), "RT-IDEM-025"),
+    "takes the key from the header": Broken(hearing(takes_the_key_from_the_header), "RT-IDEM-015"),
+    "remembers refusals": Broken(remembers_refusals, "RT-IDEM-018"),
     "shows anybody's reservation": Broken(
-        always(shows_anybodys_reservation), "TENANT-006 TENANT-008 TENANT-009"
+        always(shows_anybodys_reservation),
+        "RT-TENANT-006 RT-TENANT-008 GC-KEY-009 GC-KEY-005 RT-TENANT-009",
     ),
-    "names the owner": Broken(always(names_the_owner), "TENANT-009"),
+    "names the owner": Broken(always(names_the_owner), "RT-TENANT-009"),
 }

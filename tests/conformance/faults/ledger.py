@@ -139,18 +139,24 @@ def counts_the_grace_as_lease(asked: Asked) -> Asked:
 
 
 FAULTS = {
-    "oversells under concurrency": Broken(oversells, "RACE-001 RACE-002"),
-    "rounds through floats": Broken(hearing(rounds_through_floats), "RESERVE-021 INPUT-057"),
-    "charges the released": Broken(always(charges_the_released), "COMMIT-017"),
-    "hides debt": Broken(answering(hides_debt), "COMMIT-010 COMMIT-011 EVENT-007 SHAPE-011"),
+    "oversells under concurrency": Broken(oversells, "RT-RACE-001 RT-RACE-002"),
+    "rounds through floats": Broken(hearing(rounds_through_floats), "RT-RESERVE-021 RT-INPUT-057"),
+    "charges the released": Broken(always(charges_the_released), "RT-COMMIT-017"),
+    "hides debt": Broken(
+        answering(hides_debt),
+        "RT-COMMIT-010 RT-COMMIT-011 RT-EVENT-007 RT-SHAPE-011 GC-BUDGET-010 "
+        "GC-FUND-004 GC-FUND-005 GC-FUND-007",
+    ),
     "does not say what it capped": Broken(
-        answering(does_not_say_what_it_capped), "EVENT-005 EVENT-012"
+        answering(does_not_say_what_it_capped), "RT-EVENT-005 RT-EVENT-012"
     ),
-    "holds in dry runs": Broken(always(holds_in_dry_runs), "RESERVE-022 IDEM-019 IDEM-024"),
-    "releases nothing": Broken(answering(releases_nothing), "RELEASE-001"),
-    "ignores expiry": Broken(answering(ignores_expiry), "EXPIRY-001"),
+    "holds in dry runs": Broken(
+        always(holds_in_dry_runs), "RT-RESERVE-022 RT-IDEM-019 RT-IDEM-024 EX-QUOTA-008"
+    ),
+    "releases nothing": Broken(answering(releases_nothing), "RT-RELEASE-001"),
+    "ignores expiry": Broken(answering(ignores_expiry), "RT-EXPIRY-001"),
     "does not say what is left": Broken(
-        answering(does_not_say_what_is_left), "RESERVE-009 EXTEND-008 EXPIRY-008"
+        answering(does_not_say_what_is_left), "RT-RESERVE-009 RT-EXTEND-008 RT-EXPIRY-008"
     ),
-    "counts the grace as lease": Broken(hearing(counts_the_grace_as_lease), "EXPIRY-003"),
+    "counts the grace as lease": Broken(hearing(counts_the_grace_as_lease), "RT-EXPIRY-003"),
 }

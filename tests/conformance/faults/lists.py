@@ -52,8 +52,14 @@ def sorts_amounts_as_text(asked: Asked, answer: Answered) -> Answered:
 
 
 FAULTS = {
-    "ignores scope filters": Broken(hearing(ignores_scope_filters), "LIST-005 LIST-006 LIST-022"),
-    "clamps pages": Broken(hearing(clamps_pages), "LIST-019"),
-    "forgets the filters of a cursor": Broken(hearing(forgets_the_filters_of_a_cursor), "LIST-022"),
-    "sorts amounts as text": Broken(answering(sorts_amounts_as_text), "LIST-013 LIST-015 LIST-021"),
+    "ignores scope filters": Broken(
+        hearing(ignores_scope_filters), "RT-LIST-005 RT-LIST-006 RT-LIST-022"
+    ),
+    "clamps pages": Broken(hearing(clamps_pages), "RT-LIST-019"),
+    "forgets the filters of a cursor": Broken(
+        hearing(forgets_the_filters_of_a_cursor), "RT-LIST-022"
+    ),
+    "sorts amounts as text": Broken(
+        answering(sorts_amounts_as_text), "RT-LIST-013 RT-LIST-015 RT-LIST-021"
+    ),
 }

@@ -114,6 +114,10 @@ class Caller:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return Caller(self._http, self._heard, {**self._headers, **given})
 
+    def without_keys(self) -> "Caller":
+        """The same caller as nobody."""
+        return Caller(self._http, self._heard)
+
     def keyed(self, api_key: str) -> "Caller":
         """The same caller with this API key and no other."""
         return Caller(self._http, self._heard, {API_KEY: api_key})

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -79,9 +80,10 @@ async def judge_with(
 
 def _http(base_url: str) -> httpx.AsyncClient:
     try:
+        parts = urlsplit(base_url)
         url = httpx.URL(base_url)
-    except httpx.InvalidURL as wrong:
+    except (ValueError, httpx.InvalidURL) as wrong:
         raise TargetError(f"{base_url!r} is no URL: {wrong}") from wrong
-    if url.scheme not in ("http", "https") or not url.host:
+    if parts.scheme not in ("http", "https") or not parts.hostname:
         raise TargetError(f"{base_url!r} does not say where a server is; write http://…")
     return httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, limits=LIMITS)

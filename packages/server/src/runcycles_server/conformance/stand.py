@@ -136,6 +136,19 @@ class Stand:
         given = {name: value for name, value in body.items() if value is not ABSENT}
         return await self.post(f"/v1/reservations/{reservation}/{step}", given)
 
+    async def govern(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Ask as the operator."""
+        return await self.operator.ask(method, path, body, query=query)
+
+    async def govern_budget(
+        self, method: str, step: str, body: Any = None, below: str = "", **query: str
+    ) -> Answer:
+        """Ask as the operator about one budget of this tenant, in TOKENS."""
+        at = {"scope": self.scope(below), "unit": "TOKENS", **query}
+        return await self.govern(method, f"/v1/admin/budgets{step}", body, at)
+
     # ── the ledger, as the tenant sees it ────────────────────────────────────────────────────
 
     async def balance(self, below: str = "", unit: str = "TOKENS") -> Json:

@@ -1,14 +1,22 @@
 """Every check and watch of the kit, by topic."""
 
 from runcycles_server.conformance.checks import (
+    auditing,
+    authority,
     bad_input,
     bodies,
+    budgets,
+    closing,
     committing,
     evaluating,
     expiry,
+    funding,
+    keys,
+    kinds,
     limits,
     listing,
     paging,
+    policies,
     racing,
     reading,
     refusing,
@@ -16,7 +24,9 @@ from runcycles_server.conformance.checks import (
     reserving,
     scopes,
     settling,
+    streams,
     tenancy,
+    tenants,
     tracing,
 )
 from runcycles_server.conformance.registry import Check, Watch
@@ -39,6 +49,16 @@ CHECKS: tuple[Check | Watch, ...] = (
     *refusing.topic.checks,
     *bad_input.topic.checks,
     *limits.topic.checks,
+    *tenants.topic.checks,
+    *budgets.topic.checks,
+    *funding.topic.checks,
+    *keys.topic.checks,
+    *closing.topic.checks,
+    *auditing.topic.checks,
+    *policies.topic.checks,
+    *kinds.topic.checks,
+    *authority.topic.checks,
+    *streams.topic.checks,
 )
 
 __all__ = ["CHECKS"]
