@@ -209,3 +209,11 @@ def test_a_file_system_without_a_write_ahead_log_is_refused(path: Path) -> None:
         pytest.raises(StoreError, match="without shared memory"),
     ):
         keep_a_write_ahead_log(connection, path)
+
+
+async def test_only_one_search_through_all_decisions_runs_at_a_time(bench: Bench) -> None:
+    """Whoever asks for an id that nobody knows keeps the thread of the lists busy for long."""
+    asked = [bench.store.decisions("nobody knows") for _ in range(2)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [list, StoreOverloadedError]
+    assert await bench.store.decisions("nobody knows") == []

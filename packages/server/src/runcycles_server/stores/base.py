@@ -110,6 +110,9 @@ class Store(Protocol):
         The id may be that of the decision, its reservation, one of its requests, its trace or its
         idempotency key. A store may have to look through all that it keeps, and then does so piece
         by piece, so that other lists are not held up.
+
+        Raises:
+            StoreOverloadedError: the store looks through them for somebody else already.
         """
         ...
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from runcycles.errors import StoreError
+from runcycles.errors import StoreError, StoreOverloadedError
 from runcycles.ledger.policies import Counter, DeclaredKind, PolicyBook
 from runcycles.ledger.state import Account, Key, Reservation, Tenant, Transition
 from runcycles.types import Unit
@@ -61,6 +61,8 @@ class SQLiteStore:
         self._clock_ms = clock_ms
         self._threaded = threaded
         self._open: _Open | None = None
+        self._is_searching = False
+        """Through all decisions, which keeps the thread busy: one such search at a time."""
 
     async def start(self) -> None:
         """Open the file, make or update its tables, and keep other processes out.
@@ -131,6 +133,15 @@ class SQLiteStore:
         named: DecisionRecord | None = await self.get(decision_key(wanted))
         if named is not None:
             return [named][:limit] if tenant in (None, named.tenant) else []
+        if self._is_searching:
+            raise StoreOverloadedError("another search for a decision is under way; try later")
+        self._is_searching = True
+        try:
+            return await self._searched(wanted, tenant, limit)
+        finally:
+            self._is_searching = False
+
+    async def _searched(self, wanted: str, tenant: str | None, limit: int) -> list[DecisionRecord]:
         found: list[DecisionRecord] = []
         rows = await self._listed(Lists.decision_rows)
         while rows and len(found) < limit:
