@@ -97,21 +97,19 @@ def standing_of(snapshot: Snapshot, op: Subjected, tenant: str) -> Standing | Ne
     known: ActionKind | DeclaredKind | None = (
         snapshot.records[kind_key(kind)] if _is_custom(kind) else ACTION_KINDS.get(kind)
     )
-    seen = Standing(
-        risk_class=risk_class_of(kind) if known is None else known.risk_class,
-        observed=observed,
-        stop=None if stops is None else stops.covering(scopes),
-        match=None if book is None else book.match(scopes, snapshot.now_ms),
-    )
-    if seen.stop is not None:
-        return replace(seen, refusal=stopped(seen.stop, scopes))
+    risk_class = risk_class_of(kind) if known is None else known.risk_class
+    if stops is not None and (stop := stops.covering(scopes)) is not None:
+        refusal = stopped(stop, scopes)
+        return Standing(risk_class=risk_class, observed=observed, stop=stop, refusal=refusal)
+    match = None if book is None else book.match(scopes, snapshot.now_ms)
+    seen = Standing(risk_class=risk_class, observed=observed, match=match)
     if isinstance(op, Record):
         return seen
     if known is None and _is_custom(kind):
         return replace(seen, refusal=undeclared_kind(kind))
-    if seen.match is None:
+    if match is None:
         return seen
-    return _under_policy(snapshot, op, seen, seen.match, tenant=tenant, known=known)
+    return _under_policy(snapshot, op, seen, match, tenant=tenant, known=known)
 
 
 def commit_rate(snapshot: Snapshot, reservation: Reservation) -> Considered | Need | None:
