@@ -218,7 +218,9 @@ class World:
             made_up.enter_context(patch.object(ids, "_generator", self.rng("ids")))
             clock = SimpleNamespace(time_ns=lambda: self.now_ms() * 1_000_000)
             made_up.enter_context(patch.object(ids, "time", clock))
-            logging.getLogger("runcycles").setLevel(logging.CRITICAL)
+            log = logging.getLogger("runcycles")
+            made_up.callback(log.setLevel, log.level)
+            log.setLevel(logging.CRITICAL)
             yield
 
     def _unhandled(self, loop: object, context: dict[str, Any]) -> None:

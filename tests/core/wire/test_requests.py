@@ -23,7 +23,7 @@ from runcycles.ops import (
     Release,
     Reserve,
 )
-from runcycles.types import Action, Amount, ObserveMode, PolicyKeys, Subject, Unit, tokens
+from runcycles.types import Action, Amount, Subject, Unit, tokens
 from runcycles.wire.requests import parse_as
 from tests.core.wire.samples import READS, WRITES
 
@@ -365,15 +365,6 @@ def test_a_blank_choice_is_handed_on_to_be_refused(name: str) -> None:
     assert getattr(op, name) == " "
 
 
-ASKED: dict[str, Any] = {
-    "idempotency_key": "k",
-    "subject": Subject(tenant="acme"),
-    "estimate": tokens(1),
-}
-PLAIN = Action(kind="http.get", name="get")
-TOUCHING = Action(kind="http.get", name="get", policy_keys=PolicyKeys(host="api.acme.com"))
-
-
 @pytest.mark.parametrize(
     ("op_type", "query", "field"),
     [
@@ -391,18 +382,3 @@ def test_a_wrong_parameter_is_named(
     with pytest.raises(InvalidRequestError) as refusal:
         wire.parse_query(op_type, query)
     assert refusal.value.details == {"field": field}
-
-
-@pytest.mark.parametrize(
-    ("op", "speaks"),
-    [
-        (Reserve(**ASKED, action=PLAIN), False),
-        (Reserve(**ASKED, action=PLAIN, observe_mode=ObserveMode.ENFORCE), True),
-        (Reserve(**ASKED, action=TOUCHING), True),
-        (Decide(**ASKED, action=PLAIN), False),
-        (Decide(**ASKED, action=TOUCHING), True),
-        (Release(reservation_id="r", idempotency_key="k"), False),
-    ],
-)
-def test_a_question_speaks_the_extension_that_uses_what_it_adds(op: Op[Any], speaks: bool) -> None:
-    assert wire.speaks_extension(op) == speaks
