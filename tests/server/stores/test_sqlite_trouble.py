@@ -211,9 +211,23 @@ def test_a_file_system_without_a_write_ahead_log_is_refused(path: Path) -> None:
         keep_a_write_ahead_log(connection, path)
 
 
-async def test_only_one_search_through_all_decisions_runs_at_a_time(bench: Bench) -> None:
+async def test_only_one_search_through_all_decisions_runs_at_a_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever asks for an id that nobody knows keeps the thread of the lists busy for long."""
-    asked = [bench.store.decisions("nobody knows") for _ in range(2)]
-    answers = await asyncio.gather(*asked, return_exceptions=True)
-    assert [type(answer) for answer in answers] == [list, StoreOverloadedError]
-    assert await bench.store.decisions("nobody knows") == []
+    begun, may_end = Event(), Event()
+
+    def found(*_lists: Lists, **_of: object) -> list[str]:
+        begun.set()
+        return ["found"] * 20 if may_end.is_set() else []
+
+    monkeypatch.setattr(Lists, "decision_rows", lambda _lists: range(10**15))
+    monkeypatch.setattr(Lists, "decisions", found)
+    async with asyncio.timeout(10):
+        first = asyncio.ensure_future(bench.store.decisions("nobody knows"))
+        assert await asyncio.to_thread(begun.wait, 10)
+        with pytest.raises(StoreOverloadedError, match="another search"):
+            await bench.store.decisions("nobody knows")
+        may_end.set()
+        assert await first == ["found"] * 20
+        assert await bench.store.decisions("nobody knows") == ["found"] * 20

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 from runcycles.errors import StoreError, StoreOverloadedError
@@ -61,7 +62,7 @@ class SQLiteStore:
         self._clock_ms = clock_ms
         self._threaded = threaded
         self._open: _Open | None = None
-        self._is_searching = False
+        self._search = Lock()
         """Through all decisions, which keeps the thread busy: one such search at a time."""
 
     async def start(self) -> None:
@@ -133,13 +134,12 @@ class SQLiteStore:
         named: DecisionRecord | None = await self.get(decision_key(wanted))
         if named is not None:
             return [named][:limit] if tenant in (None, named.tenant) else []
-        if self._is_searching:
+        if not self._search.acquire(blocking=False):
             raise StoreOverloadedError("another search for a decision is under way; try later")
-        self._is_searching = True
         try:
             return await self._searched(wanted, tenant, limit)
         finally:
-            self._is_searching = False
+            self._search.release()
 
     async def _searched(self, wanted: str, tenant: str | None, limit: int) -> list[DecisionRecord]:
         found: list[DecisionRecord] = []
