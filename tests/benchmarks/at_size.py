@@ -1,5 +1,6 @@
 """What a store that holds much costs: reserving, listing, and forgetting what is old."""
 
+import os
 import shutil
 import tempfile
 import time
@@ -139,6 +140,7 @@ def copied(full: Path | None) -> Iterator[Path]:
         path = Path(folder, "bench.db")
         if full is not None:
             shutil.copy(full, path)
+            os.sync()  # else the disk is still busy with the copy while the server waits for it
         yield path
 
 
