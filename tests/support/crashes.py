@@ -20,7 +20,7 @@ TIGHT = 50
 """What the agent that everybody wants to be may hold and spend in all."""
 ROOT = 1_000_000
 ADMIN_KEY = "the operator's own key"
-SERVE = ("serve", "--port", "0", "--json", "--store", "sqlite:///crash.db", "--access-log", "log")
+SERVE = ("serve", "--port", "0", "--json", "--store", "sqlite:///crash.db", "--access-log")
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,12 @@ class Scene:
         )
 
 
-def serving(folder: Path) -> AbstractContextManager[Process]:
-    """The server over the database in this folder."""
-    return running(*SERVE, cwd=folder, env=environment(CYCLES_ADMIN_KEY=ADMIN_KEY))
+def serving(
+    folder: Path, *, log: str = "log", before: tuple[str, ...] = ()
+) -> AbstractContextManager[Process]:
+    """The server over the database in this folder; `before` is what runs it."""
+    env = environment(CYCLES_ADMIN_KEY=ADMIN_KEY)
+    return running(*SERVE, log, cwd=folder, env=env, before=before)
 
 
 def opened(base_url: str, tenant: str) -> Scene:
@@ -109,6 +112,7 @@ def rounds(folder: Path, count: int, number: signal.Signals) -> Iterator[Round]:
             assert (code, errors) == (expected, ""), errors
             assert load.witness.effects >= ACKNOWLEDGED
             assert_every_reservation_has_its_decision(scene, folder)
+            assert load.witness.failed == 0
             acknowledged, unanswered = load.witness.effects, len(load.witness.unanswered)
             process, base_url = _started(servers, folder)
             extra = assert_nothing_lost_or_oversold(scene, base_url, load.witness)

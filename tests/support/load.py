@@ -20,7 +20,10 @@ def tokens(amount: int) -> dict[str, Any]:
 
 @dataclass
 class Witness:
-    """What the clients saw acknowledged, and what they asked without ever hearing back."""
+    """What the clients saw acknowledged, and what they asked without ever hearing back.
+
+    What failed counts as not answered: it says that asking again is safe, and no more.
+    """
 
     held: dict[str, int] = field(default_factory=dict)
     charged: dict[str, int] = field(default_factory=dict)
@@ -28,6 +31,7 @@ class Witness:
     recorded: int = 0
     tight: set[str] = field(default_factory=set)
     unanswered: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    failed: int = 0
     odd: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     effects: int = 0
 
@@ -109,6 +113,9 @@ class Load:
             self.witness.effects += 1
             if self.witness.effects >= self._moment:
                 self._enough.set()
+        elif status == 500:
+            self.witness.failed += 1
+            self.witness.unanswered.append((path, asked))
         elif status != 409:
             self.witness.odd.append((status, said))
         return status, said

@@ -70,12 +70,17 @@ class Process:
 
 
 @contextlib.contextmanager
-def running(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> Iterator[Process]:
-    """A command that serves; killed at the end if it still runs."""
+def running(
+    *arguments: str,
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    before: tuple[str, ...] = (),
+) -> Iterator[Process]:
+    """A command that serves; killed at the end if it still runs. `before` is what runs it."""
     with (
         tempfile.TemporaryFile("w+") as errors,
         subprocess.Popen(
-            [*COMMAND, *arguments],
+            [*before, *COMMAND, *arguments],
             cwd=cwd,
             env=env or environment(),
             stdout=subprocess.PIPE,

@@ -6,6 +6,7 @@ event loop leave in one write.
 
 import asyncio
 import contextlib
+import logging
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,12 +18,18 @@ from typing import TextIO
 from runcycles_server.http.exchange import Exchange
 from runcycles_server.settings import STDERR, StartError
 
+logger = logging.getLogger("runcycles.server")
+
 
 class AccessLog:
-    """Writes to a stream, from one event loop."""
+    """Writes to a stream, from one event loop.
+
+    Lines that the stream does not take are lost: a full disk is no reason to answer nobody.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self._is_failing = False
         self._lines: list[str] = []
         self._second, self._second_text = 0, ""
 
@@ -36,8 +43,18 @@ class AccessLog:
         """Write what was kept."""
         if self._lines:
             lines, self._lines = self._lines, []
-            self._stream.write("".join(lines))
-            self._stream.flush()
+            try:
+                self._stream.write("".join(lines))
+                self._stream.flush()
+            except OSError as problem:
+                if not self._is_failing:
+                    logger.warning(
+                        "the access log cannot be written (%s); requests are answered without it",
+                        problem.strerror,
+                    )
+                self._is_failing = True
+            else:
+                self._is_failing = False
 
     def _moment(self, now: float) -> str:
         """A moment in ISO 8601; what the requests of one second share is made once."""
@@ -81,17 +98,20 @@ def access_log_to(target: str | None) -> Iterator[AccessLog | None]:
     if target is None:
         yield None
         return
-    with _opened(target) as stream:
-        log = AccessLog(stream)
-        try:
-            yield log
-        finally:
-            log.flush()
+    stream = _opened(target)
+    log = AccessLog(stream)
+    try:
+        yield log
+    finally:
+        log.flush()
+        if target != STDERR:
+            with contextlib.suppress(OSError):  # of what was not taken some may still be there
+                stream.close()
 
 
-def _opened(target: str) -> contextlib.AbstractContextManager[TextIO]:
+def _opened(target: str) -> TextIO:
     if target == STDERR:
-        return contextlib.nullcontext(sys.stderr)
+        return sys.stderr
     try:
         return Path(target).open("a", encoding="utf-8")
     except OSError as problem:

@@ -101,11 +101,13 @@ def too_often(wait_ms: int) -> CyclesProtocolError:
 
 
 def store_failed() -> Problem:
-    """The store could not answer; what it said is in the server's log, not in the reply."""
+    """The store could not answer; what it said is in the server's log, not in the reply.
+
+    It does not say that nothing was changed: of what the disk failed to sync, nobody knows.
+    """
     return refusal(
         ErrorCode.INTERNAL_ERROR,
-        "The store could not do this now and nothing was changed; "
-        "asking again with the same key is safe",
+        "The store could not do this now; asking again with the same key is safe",
     ).problem
 
 
