@@ -8,7 +8,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from runcycles_server.http.whole_answers import offer, offered
+from runcycles_server.http.whole_answers import offer, taken
 from tests.server.http.conftest import Acme
 from tests.support.wires import Wire
 
@@ -57,7 +57,7 @@ def cycle_of(method: str = "POST", *, keep_alive: bool = True) -> RequestRespons
 def send(cycle: RequestResponseCycle, headers: list[tuple[bytes, bytes]]) -> bool:
     offer(cycle)
     scope: Any = cycle.scope
-    sender = offered(scope)
+    sender = taken(scope)
     assert sender is not None
     return sender(200, headers, b"{}")
 
@@ -109,7 +109,7 @@ def test_a_header_that_would_end_the_head_is_not_written() -> None:
 
 def test_where_the_server_offers_nothing_the_application_answers_by_asgi() -> None:
     scope: Scope = {"type": "http"}
-    assert offered(scope) is None
+    assert taken(scope) is None
 
 
 def test_requests_on_one_connection_are_answered_in_turn(acme: Acme, wire: Wire) -> None:

@@ -12,8 +12,12 @@ import typer
 from runcycles_server.http.serving import Running, nothing, serve
 from runcycles_server.settings import Settings
 
-_GC_THRESHOLDS: Final = (50_000, 50, 100)
-"""Collecting a heap that hardly holds a cycle costs more in latency than it frees."""
+_GC_THRESHOLDS: Final = (10_000, 1_000, 100)
+"""A request leaves no circle behind, so collecting finds little, and everybody waits for it.
+
+The young are few enough to be looked through in some milliseconds; the records in the store's
+cache, which are no longer young, are left alone for minutes.
+"""
 
 
 def run_server(

@@ -21,7 +21,7 @@ from runcycles.types import Verdict
 from runcycles_server.governance.audit.deeds import Actor
 from runcycles_server.http.correlation import given_trace_id
 from runcycles_server.http.problems import body_too_large, retry_after, wrong_media_type
-from runcycles_server.http.whole_answers import offered
+from runcycles_server.http.whole_answers import taken
 
 Header = tuple[bytes, bytes]
 
@@ -76,6 +76,7 @@ class Exchange:
     __slots__ = (
         "_receive",
         "_send",
+        "_send_whole",
         "_unread",
         "caller",
         "decision",
@@ -99,6 +100,7 @@ class Exchange:
         self.scope = scope
         self._receive = receive
         self._send = send
+        self._send_whole = taken(scope)
         self._unread = True
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = random_hex(128)
@@ -189,7 +191,7 @@ class Exchange:
             headers.append(_CLOSE)
             is_ordinary = False
         self.status = answer.status
-        send_whole = offered(self.scope)
+        send_whole = self._send_whole
         if is_ordinary and send_whole is not None and send_whole(answer.status, headers, body):
             return
         await self._send(

@@ -24,9 +24,13 @@ def offer(cycle: RequestResponseCycle) -> None:
     scope[_NAME] = partial(_send, cycle)
 
 
-def offered(scope: Scope) -> Sender | None:
-    """The way to send a whole answer, where the server under the application has one."""
-    sender: Sender | None = scope.get(_NAME)
+def taken(scope: Scope) -> Sender | None:
+    """The way to send a whole answer, where the server under the application has one.
+
+    It does not stay in the scope, which belongs to what it sends with: that circle would wait for
+    the garbage collector, once a request.
+    """
+    sender: Sender | None = scope.pop(_NAME, None)
     return sender
 
 
