@@ -13,7 +13,7 @@ from runcycles.ids import new_id
 from runcycles.ledger.apply import Request, plan
 from runcycles.ledger.idempotency import Answer, Answered, Replayed
 from runcycles.ledger.rules import balance
-from runcycles.ledger.state import Account, Outcome
+from runcycles.ledger.state import Account, Outcome, frozen_record
 from runcycles.ops import Denied, Held, Op, Refused, Release, Reserve, Subjected
 from runcycles_server.decisions.witness import Asker, witness_of
 from runcycles_server.governance.audit.releases import audited_release
@@ -23,7 +23,7 @@ from runcycles_server.stores.base import Store
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(kw_only=False)
 class Reply(Generic[R]):
     """The bytes of an answer.
 

@@ -76,7 +76,7 @@ class Standing:
     def counters(self, now_ms: int) -> tuple[Counter, ...]:
         """Every counter after one more reservation."""
         limits = self.quotas if self.rate is None else (*self.quotas, self.rate)
-        return tuple(each.one_more(now_ms) for each in limits)
+        return tuple([each.one_more(now_ms) for each in limits])
 
 
 def authority_keys(op: Subjected, tenant: str) -> tuple[Key, ...]:

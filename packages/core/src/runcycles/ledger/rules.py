@@ -83,7 +83,7 @@ def reserve(
     now_ms, policy = snapshot.now_ms, standing.policy
     ttl_ms = terms.lease_ms(request.ttl_ms, policy, owner)
     grace_ms = DEFAULT_GRACE_MS if request.grace_period_ms is None else request.grace_period_ms
-    held = tuple(account.moved(reserved=request.estimate.amount) for account in accounts)
+    held = tuple([account.moved(reserved=request.estimate.amount) for account in accounts])
     counters = standing.counters(now_ms)
     reservation = Reservation(
         reservation_id=reservation_id,
@@ -93,7 +93,7 @@ def reserve(
         action=request.action,
         estimate=request.estimate,
         affected_scopes=scopes,
-        budgeted_scopes=tuple(account.scope for account in accounts),
+        budgeted_scopes=tuple([account.scope for account in accounts]),
         overage_policy=terms.overage_policy(request.overage_policy, policy, accounts, owner),
         idempotency_key=request.idempotency_key,
         created_at_ms=now_ms,
@@ -101,7 +101,7 @@ def reserve(
         grace_ms=grace_ms,
         max_extensions=terms.max_extensions(policy, owner),
         metadata=request.metadata,
-        counted=tuple(each.key for each in counters if each.window is QuotaWindow.PER_RUN),
+        counted=tuple([each.key for each in counters if each.window is QuotaWindow.PER_RUN]),
     )
     caps = terms.caps(policy, accounts)
     reply = Allowed(

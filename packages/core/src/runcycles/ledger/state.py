@@ -283,7 +283,7 @@ class Snapshot:
 
     def missing(self, keys: tuple[Key, ...]) -> tuple[Key, ...]:
         """The keys that were not looked up yet (looked up and absent is `None`)."""
-        return tuple(key for key in keys if key not in self.records)
+        return tuple([key for key in keys if key not in self.records])
 
     def account(self, key: Key) -> Account | None:
         """The account under this key, if there is one."""
@@ -292,7 +292,7 @@ class Snapshot:
 
     def accounts(self, keys: tuple[Key, ...]) -> tuple[Account, ...]:
         """The accounts that exist among these keys, in their order."""
-        return tuple(found for key in keys if (found := self.records[key]) is not None)
+        return tuple([found for key in keys if (found := self.records[key]) is not None])
 
     def tenant(self, tenant: str) -> Tenant | None:
         """The tenant record, if there is one."""

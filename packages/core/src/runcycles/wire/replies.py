@@ -36,6 +36,7 @@ from runcycles.ops import (
 from runcycles.types import CLOSED, Amount, Balance, Caps, DenyDetail, EpochMs, Verdict
 from runcycles.wire.adapters import from_json, to_json
 from runcycles.wire.balances import Counters, encode_balances
+from runcycles.wire.holds import encode_hold, is_plain_hold
 
 R = TypeVar("R")
 
@@ -99,11 +100,12 @@ def encode_reply(
     `shown` are accounts that it shows as its balances, which saves making balances first;
     `extended` says that the caller understands `deny_detail`.
     """
-    if isinstance(reply, Denied):
-        body: Any = _denied_body(op_type, reply, extended=extended)
+    if isinstance(reply, Allowed) and is_plain_hold(reply):
+        encoded = encode_hold(reply)
     else:
-        body = reply
-    encoded = to_json(type(body), body)
+        is_denial = isinstance(reply, Denied)
+        body = _denied_body(op_type, reply, extended=extended) if is_denial else reply
+        encoded = to_json(type(body), body)
     if shown is None:
         return encoded
     return b'%b,"balances":%b}' % (encoded[:-1], encode_balances(shown))

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -126,11 +126,11 @@ def read_body(op_type: type[O], body: bytes, reservation_id: str = "") -> tuple[
     if body_type is None:
         raise TypeError(f"{op_type.__name__} has no body")
     parsed = _validated(body_type, body)
-    said = to_json(body_type, parsed)
-    if not _says_each_thing_once(body, parsed, said):
+    said, is_plain = to_json(body_type, parsed), _is_plain(parsed)
+    if not (is_plain and _says_each_thing_once(body, said)):
         _look_closer(body)
     op = _checked(op_type, parsed, reservation_id)
-    return op, _digest(op, said)
+    return op, _digest(op, said, is_plain=is_plain)
 
 
 def read_op(op: O) -> tuple[O, bytes]:
@@ -143,10 +143,11 @@ def read_op(op: O) -> tuple[O, bytes]:
     if body_type is None or said is None:
         raise TypeError(f"{type(op).__name__} has no body")
     parsed = _validated(body_type, said)
-    if _free_maps(parsed) and not _says_each_thing_once(said, parsed, to_json(body_type, parsed)):
+    maps, is_plain = _free_maps(parsed), _is_plain(parsed)
+    if maps and not (is_plain and _says_each_thing_once(said, to_json(body_type, parsed))):
         _look_closer(said)
     read = _checked(type(op), parsed, getattr(op, "reservation_id", ""))
-    return read, _digest(read, said)
+    return read, _digest(read, said, is_plain=is_plain)
 
 
 def _checked(op_type: type[O], parsed: Any, reservation_id: str) -> O:
@@ -181,7 +182,7 @@ def parse_as(body_type: type[B], body: bytes) -> B:
     parsed = _validated(body_type, body)
     # Defaults do not count, since they may be left out of a body; one that says them is looked at.
     said = adapter(body_type).dump_json(parsed, exclude_defaults=True)
-    if not _says_each_thing_once(body, parsed, said):
+    if not (_is_plain(parsed) and _says_each_thing_once(body, said)):
         _look_closer(body)
     return parsed
 
@@ -225,16 +226,16 @@ def fingerprint(op: Op[Any]) -> bytes:
 
     An absent optional differs from its default, except `dry_run` and `grace_period_ms`.
     """
-    return _digest(op, encode_body(op) or b"")
+    return _digest(op, encode_body(op) or b"", is_plain=_is_plain(op))
 
 
-def _digest(op: Op[Any], said: bytes) -> bytes:
+def _digest(op: Op[Any], said: bytes, *, is_plain: bool) -> bytes:
     """The fingerprint of an op whose body, as we write it, is known."""
     if isinstance(op, Reserve) and (op.dry_run is False or op.grace_period_ms == DEFAULT_GRACE_MS):
         grace = None if op.grace_period_ms == DEFAULT_GRACE_MS else op.grace_period_ms
         op = replace(op, dry_run=op.dry_run or None, grace_period_ms=grace)
         said = encode_body(op) or b""
-    if not _are_plain(_free_maps(op)):
+    if not is_plain:
         canonical = _canonical(json.loads(said))
         said = json.dumps(canonical, ensure_ascii=False, separators=(",", ":")).encode()
     return hashlib.sha256(said).digest()
@@ -253,16 +254,13 @@ def invalid(field: str, reason: str) -> InvalidRequestError:
     )
 
 
-def _says_each_thing_once(body: bytes, parsed: Any, said: bytes) -> bool:
-    """Whether it is plain, without looking closer, that no key stands twice.
+def _says_each_thing_once(body: bytes, said: bytes) -> bool:
+    """Whether it is clear, without looking closer, that no key of a plain body stands twice.
 
     What we would say of the parsed body holds each key and text once. A body without escapes that
-    has as many quotes has no other. Free objects that are not plain are looked at closer: they may
-    hold numbers that are none.
+    has as many quotes has no other.
     """
-    if b"\\" in body or not _are_plain(_free_maps(parsed)):
-        return False
-    return body.count(b'"') == said.count(b'"')
+    return b"\\" not in body and body.count(b'"') == said.count(b'"')
 
 
 def _look_closer(body: bytes) -> None:
@@ -349,11 +347,14 @@ def _free_maps(op: Any) -> list[Mapping[str, Any]]:
     return [each for each in found if each]
 
 
-def _are_plain(maps: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether each has only one spelling: texts, under keys in order."""
+def _is_plain(op: Any) -> bool:
+    """Whether each free object in a body has only one spelling: texts, under keys in order.
+
+    Others may hold numbers that are none, and are looked at closer.
+    """
     return all(
         all(type(value) is str for value in each.values()) and list(each) == sorted(each)
-        for each in maps
+        for each in _free_maps(op)
     )
 
 

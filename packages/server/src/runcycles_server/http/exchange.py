@@ -5,7 +5,6 @@ request, made of slots, and the headers that never change are made once.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
 from time import perf_counter, time
@@ -16,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from runcycles import wire
 from runcycles.errors import Problem
 from runcycles.ids import random_hex
+from runcycles.ledger.state import frozen_record
 from runcycles.ops import Allowed, Denied
 from runcycles.types import Verdict
 from runcycles_server.governance.audit.deeds import Actor
@@ -42,7 +42,7 @@ class ClientGoneError(Exception):
     """The client hung up before its request was complete; nobody is left to answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen_record(kw_only=False)
 class Answer:
     """What an endpoint replies."""
 
@@ -52,7 +52,7 @@ class Answer:
     media_type: Header = _JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen_record()
 class Caller:
     """Who asks: a tenant's key, the operator, or nobody who is known.
 
