@@ -33,6 +33,12 @@ from runcycles_server.sweeper import Sweeper
 from runcycles_server.throttle import Throttle
 
 BACKLOG: Final = 2048
+ACCEPTORS: Final = 16
+"""Connections that are taken in one turn of the event loop.
+
+uvloop takes one a turn from each listening socket, and a turn with a commit in it takes
+milliseconds: of two hundred clients that come at once the last would wait for most of a second.
+"""
 GRACE_S: Final = 30
 """How long what is being answered may take to finish once the server is told to stop."""
 _TICKS_PER_S: Final = 10
@@ -196,4 +202,4 @@ async def serve(
                 connections=lambda: found,
             )
             await prepare(running)
-            await server.serve(sockets=[listener])
+            await server.serve([listener, *(listener.dup() for _ in range(ACCEPTORS - 1))])
