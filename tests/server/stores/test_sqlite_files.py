@@ -92,6 +92,32 @@ def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
     assert digest(path) == before
 
 
+def test_an_empty_file_may_have_been_a_database_and_is_left_as_it_is(tmp_path: Path) -> None:
+    path = use(tmp_path / "cycles.db")
+    os.truncate(path, 0)
+    with pytest.raises(StoreCorruptError, match=r"cycles\.db is empty.*delete it if it is meant"):
+        use(path)
+    assert path.read_bytes() == b""
+    path.unlink()
+    use(path)
+
+
+def test_what_an_interrupted_first_start_left_is_cleared_away(tmp_path: Path) -> None:
+    (tmp_path / "cycles.db.new").write_bytes(b"half of something")
+    path = use(tmp_path / "cycles.db")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [path.name, "cycles.db.lock"]
+
+
+def test_a_link_to_a_database_that_does_not_exist_yet_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    link = tmp_path / "cycles.db"
+    link.symlink_to(tmp_path / "disk" / "real.db")
+    use(link)
+    assert link.is_symlink()
+    assert (tmp_path / "disk" / "real.db").stat().st_size > 0
+    use(link)
+
+
 def test_the_database_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "theirs.db"
     with closing(sqlite3.connect(path)) as theirs:

@@ -6,6 +6,7 @@ WAL lets lists be read while the writer writes; `synchronous=FULL` makes COMMIT 
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -28,20 +29,17 @@ def open_writer(path: Path) -> sqlite3.Connection:
         StoreError: the file is not ours, not whole, or from a newer version; it was not changed.
         sqlite3.Error: whatever else keeps it from being opened.
     """
-    is_new = not path.exists()
     check_is_whole(path)
+    if not path.exists():
+        _make(path.resolve())  # where a link leads to, for its place is not ours to take
     connection = _connect(path)
     try:
         check_is_ours(connection, path)
         keep_a_write_ahead_log(connection, path)
-        connection.execute("PRAGMA synchronous = FULL")
+        _reach_the_disk(connection)
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {MAX_LOG_PAGES}")
-        if sys.platform == "darwin":  # pragma: no cover - there fsync alone does not reach the disk
-            connection.execute("PRAGMA fullfsync = ON")
         migrate(connection)
-        if is_new:
-            _keep_name_of(path)
     except BaseException:
         connection.close()
         raise
@@ -58,9 +56,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 def open_beside(path: Path) -> sqlite3.Connection:
     """A connection that moves what the writer has committed; it decides nothing."""
     connection = _connect(path)
-    connection.execute("PRAGMA synchronous = FULL")
-    if sys.platform == "darwin":  # pragma: no cover - there fsync alone does not reach the disk
-        connection.execute("PRAGMA fullfsync = ON")
+    _reach_the_disk(connection)
     return connection
 
 
@@ -78,6 +74,33 @@ def keep_a_write_ahead_log(connection: sqlite3.Connection, path: Path) -> None:
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise StoreError(f"{path} lies on a file system without shared memory; choose another")
+
+
+def _make(path: Path) -> None:
+    """Make a database under another name; it gets its own when all of it is on the disk.
+
+    So whoever dies meanwhile leaves no empty file, and an empty one is never taken for a new one.
+    """
+    made = path.with_name(f"{path.name}.new")
+    made.unlink(missing_ok=True)
+    try:
+        with closing(_connect(made)) as connection:
+            connection.execute(
+                "PRAGMA journal_mode = MEMORY"
+            )  # what is not finished is thrown away
+            _reach_the_disk(connection)
+            migrate(connection)
+        made.rename(path)
+    except BaseException:
+        made.unlink(missing_ok=True)
+        raise
+    _keep_name_of(path)
+
+
+def _reach_the_disk(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA synchronous = FULL")
+    if sys.platform == "darwin":  # pragma: no cover - there fsync alone does not reach the disk
+        connection.execute("PRAGMA fullfsync = ON")
 
 
 def _keep_name_of(path: Path) -> None:

@@ -34,6 +34,11 @@ def check_is_whole(path: Path) -> None:
             f"is only there; nothing was changed: restore {path} from a backup, or delete "
             f"{index.name} to go on without what is missing"
         )
+    if path.is_file() and not _size(path) and not _size(log):
+        raise StoreCorruptError(
+            f"{path} is empty, which no start leaves behind, so what it held may be lost; nothing "
+            "was changed: restore it from a backup, or delete it if it is meant to be new"
+        )
     if missing := _missing_page(path, log):
         raise StoreCorruptError(
             f"{path} is cut off, at {_size(path)} bytes: its page {missing} is missing; nothing "
@@ -45,7 +50,7 @@ def _missing_page(path: Path, log: Path) -> int:
     """The first page that is neither in the database nor in its log; 0 where all are there."""
     head = _beginning(path, _HEADER)
     if len(head) < _HEADER:
-        return 1 if head or _size(log) else 0  # a file without anything has yet to be written
+        return 1 if head or _size(log) else 0  # a database that is not there is yet to be made
     if not head.startswith(_MAGIC) or head[24:28] != head[92:96]:
         return 0  # SQLite itself says what is wrong with it
     page, pages = _page_size(struct.unpack_from(">H", head, 16)[0]), head[28:32]
