@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvloop
+from anyio.lowlevel import checkpoint
 
 from runcycles_server.http import serving
 from runcycles_server.http.serving import Running, serve
@@ -30,7 +31,7 @@ async def turns_until_all_are_connected() -> int:
             client = socket.create_connection((address.hostname, address.port), timeout=10)
             clients.enter_context(client)
         while len(running.connections()) < CLIENTS:
-            await asyncio.sleep(0)
+            await checkpoint()
             turns += 1
             assert turns < MAX_TURNS
     running.stop()
