@@ -85,11 +85,22 @@ class BundledPrice:
         self, input_tokens: int, output_tokens: int, cached: int, written: int, at: datetime
     ) -> Decimal:
         """What a call costs. Tokens from and for the cache are part of those that go in."""
+        return self._tariff(at).dollars(input_tokens, output_tokens, cached, written)
+
+    def most(self, input_tokens: int, output_tokens: int, at: datetime) -> Decimal:
+        """The most a call can cost: nothing of its input comes from a cache, or all goes into one."""
+        tariff = self._tariff(at)
+        return max(
+            tariff.dollars(input_tokens, output_tokens, 0, 0),
+            tariff.dollars(input_tokens, output_tokens, 0, input_tokens),
+        )
+
+    def _tariff(self, at: datetime) -> _Tariff:
         prices = self._model.get_prices(at)
         tariff = self._tariffs.get(id(prices))
         if tariff is None:
             tariff = self._tariffs[id(prices)] = _Tariff(prices)
-        return tariff.dollars(input_tokens, output_tokens, cached, written)
+        return tariff
 
 
 @lru_cache(maxsize=1_024)

@@ -15,7 +15,8 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from runcycles.clients import AsyncCyclesClient, CyclesClient
@@ -125,14 +126,7 @@ class AsyncCall(BaseCall[AsyncGuard]):
         return settled_async(items, lambda item: self.used(usage_of(item)), self.settle)
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened(Generic[G]):
-    guard: G
-    max_tokens: int | None
-    price: Callable[[ModelUsage], Amount]
-
-
-_Opening = Generator[G, None, _Opened[G]]
+C = TypeVar("C", bound=BaseCall[Any])
 
 
 class _Caller(NamedTuple):
@@ -179,6 +173,8 @@ class CallGuards:
         self._tools = dict(tools or {})
         self._unmapped = unmapped or ToolAction()
         self._on_authority_down = on_authority_down
+        # nothing it depends on ever changes, and the same few agents call again and again
+        self._spender = lru_cache(maxsize=256)(self._subject_of)
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────
 
@@ -190,14 +186,14 @@ class CallGuards:
         Raises:
             DeniedError, CyclesTransportError, UnknownPriceError: the call must not be made.
         """
-        return _call(Call, _open(self._opening_model(Guard, request, _Caller(agent, run_id))))
+        return _open(self._opening_model(Call, Guard, request, _Caller(agent, run_id)))
 
     async def model_async(
         self, request: ModelRequest, *, agent: str | None = None, run_id: str | None = None
     ) -> AsyncCall:
         """`model` for async code."""
-        opening = self._opening_model(AsyncGuard, request, _Caller(agent, run_id))
-        return _call(AsyncCall, await _open_async(opening))
+        caller = _Caller(agent, run_id)
+        return await _open_async(self._opening_model(AsyncCall, AsyncGuard, request, caller))
 
     def tool(
         self,
@@ -211,7 +207,7 @@ class CallGuards:
         Raises:
             DeniedError, CyclesTransportError: the tool must not run.
         """
-        return _call(Call, _open(self._opening_tool(Guard, name, marked, _Caller(agent, run_id))))
+        return _open(self._opening_tool(Call, Guard, name, marked, _Caller(agent, run_id)))
 
     async def tool_async(
         self,
@@ -221,70 +217,66 @@ class CallGuards:
         run_id: str | None = None,
     ) -> AsyncCall:
         """`tool` for async code."""
-        opening = self._opening_tool(AsyncGuard, name, marked, _Caller(agent, run_id))
-        return _call(AsyncCall, await _open_async(opening))
+        caller = _Caller(agent, run_id)
+        return await _open_async(self._opening_tool(AsyncCall, AsyncGuard, name, marked, caller))
 
-    def _opening_model(self, kind: type[G], request: ModelRequest, caller: _Caller) -> _Opening[G]:
+    def _opening_model(
+        self, kind: type[C], guards: type[G], request: ModelRequest, caller: _Caller
+    ) -> Generator[G, None, C]:
         limit = self._max_tokens if request.max_tokens is None else request.max_tokens
         action = Action(kind=MODEL_CALL, name=request.model[:256])
-
-        def guard_for(most: int) -> G:
-            return self._guard(kind, action, self._bound(request, most), None, caller)
-
-        guard = guard_for(limit)
+        subject = self._spender(caller, None)
+        guard = self._guard(guards, action, self._bound(request, limit), subject)
         try:
-            yield from _asked(guard)
+            yield guard
         except BudgetExceededError as refusal:
             if request.max_tokens is not None:
                 raise  # the limit is the caller's own; a shorter answer is not ours to choose
             limit = self._affordable(request, limit, refusal)
-            guard = guard_for(limit)
-            yield from _asked(guard)
+            guard = self._guard(guards, action, self._bound(request, limit), subject)
+            yield guard
         capped = guard.caps.max_tokens
         limit = limit if capped is None else min(limit, capped)
         sets_limit = not guard.is_observed
-        return _Opened(guard, limit if sets_limit else None, lambda used: self._cost(request, used))
+        return kind(
+            guard,
+            max_tokens=limit if sets_limit else None,
+            price=lambda used: self._cost(request, used),
+        )
 
     def _opening_tool(
         self,
-        kind: type[G],
+        kind: type[C],
+        guards: type[G],
         name: str,
         marked: tuple[object, ...],
         caller: _Caller,
-    ) -> _Opening[G]:
+    ) -> Generator[G, None, C]:
         tool = self._tools.get(name) or action_on(*marked) or self._unmapped
         estimate = tool.estimate or Amount(unit=self._unit, amount=0)
         action = Action(kind=tool.kind, name=name[:256], policy_keys=tool.policy_keys)
-        guard = self._guard(kind, action, estimate, tool.toolset, caller)
-        yield from _asked(guard)
-        return _Opened(guard, None, lambda _: estimate)
+        guard = self._guard(guards, action, estimate, self._spender(caller, tool.toolset))
+        yield guard
+        return kind(guard, max_tokens=None, price=lambda _: estimate)
 
-    def _guard(
-        self,
-        kind: type[G],
-        action: Action,
-        estimate: Amount,
-        toolset: str | None,
-        caller: _Caller,
-    ) -> G:
-        given = self._subject
-        subject = Subject(
-            tenant=given.tenant,
-            workspace=given.workspace,
-            app=given.app,
-            workflow=given.workflow,
-            agent=given.agent or scope_name(caller.agent),
-            toolset=given.toolset or toolset,
-            dimensions=given.dimensions,
-        )
+    def _guard(self, kind: type[G], action: Action, estimate: Amount, subject: Subject) -> G:
         return kind(
             self._connection,
             action=action,
             estimate=estimate,
             subject=subject,
-            dimensions=None if caller.run_id is None else {"run_id": caller.run_id[:256]},
             on_authority_down=self._on_authority_down,
         )
+
+    def _subject_of(self, caller: _Caller, toolset: str | None) -> Subject:
+        given = self._subject
+        run = {} if caller.run_id is None else {"run_id": caller.run_id[:256]}
+        named = replace(
+            given,
+            agent=given.agent or scope_name(caller.agent),
+            toolset=given.toolset or toolset,
+        )
+        return self._connection.subject_of(named, run)
 
     # ── amounts ──────────────────────────────────────────────────────────────────────────────
 
@@ -327,50 +319,44 @@ class CallGuards:
         )
 
 
-def _asked(guard: G) -> Generator[G, None, None]:
-    """Have a guard opened by whoever drives us; log the decision, and obey the tool caps."""
-    try:
-        yield guard
-    except CyclesError as problem:
-        log_decision(guard, problem)
-        raise
-    log_decision(guard)
-
-
-def _open(opening: _Opening[Guard]) -> _Opened[Guard]:
+def _open(opening: Generator[Guard, None, Call]) -> Call:
     guard = next(opening)
     while True:
         try:
             guard.open()
         except CyclesError as problem:
+            log_decision(guard, problem)
             guard = opening.throw(problem)
             continue
+        log_decision(guard)
         try:
             guard = opening.send(None)
         except StopIteration as done:
-            opened: _Opened[Guard] = done.value
-            if refusal := _denied_tool(opened.guard):
-                opened.guard.settle(refusal, on_error=OnError.RELEASE)
+            call: Call = done.value
+            if refusal := _denied_tool(guard):
+                guard.settle(refusal, on_error=OnError.RELEASE)
                 raise refusal from None
-            return opened
+            return call
 
 
-async def _open_async(opening: _Opening[AsyncGuard]) -> _Opened[AsyncGuard]:
+async def _open_async(opening: Generator[AsyncGuard, None, AsyncCall]) -> AsyncCall:
     guard = next(opening)
     while True:
         try:
             await guard.open()
         except CyclesError as problem:
+            log_decision(guard, problem)
             guard = opening.throw(problem)
             continue
+        log_decision(guard)
         try:
             guard = opening.send(None)
         except StopIteration as done:
-            opened: _Opened[AsyncGuard] = done.value
-            if refusal := _denied_tool(opened.guard):
-                await opened.guard.settle(refusal, on_error=OnError.RELEASE)
+            call: AsyncCall = done.value
+            if refusal := _denied_tool(guard):
+                await guard.settle(refusal, on_error=OnError.RELEASE)
                 raise refusal from None
-            return opened
+            return call
 
 
 def _denied_tool(guard: BaseGuard) -> ActionDeniedError | None:
@@ -390,10 +376,3 @@ def _denied_tool(guard: BaseGuard) -> ActionDeniedError | None:
             ),
         )
     )
-
-
-C = TypeVar("C", bound=BaseCall[Any])
-
-
-def _call(kind: type[C], opened: _Opened[Any]) -> C:
-    return kind(opened.guard, max_tokens=opened.max_tokens, price=opened.price)

@@ -7,7 +7,6 @@
 import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
 from contextvars import Token
-from dataclasses import replace
 from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar, Unpack, assert_never
@@ -221,8 +220,13 @@ class BaseGuard(Spend):
         latency_ms = min(int((timing.clock() - timing.received) * 1_000), INT32_MAX)
         if usage is None:
             return Usage(latency_ms=latency_ms)
-        custom = None if usage.custom is None else as_json(usage.custom)
-        return replace(usage, latency_ms=usage.latency_ms or latency_ms, custom=custom)
+        return Usage(
+            tokens_input=usage.tokens_input,
+            tokens_output=usage.tokens_output,
+            latency_ms=usage.latency_ms or latency_ms,
+            model_version=usage.model_version,
+            custom=None if usage.custom is None else as_json(usage.custom),
+        )
 
     def _marked(self, row: CommitThis) -> Metadata | None:
         metadata = as_json(self.metadata) if self.metadata else {}

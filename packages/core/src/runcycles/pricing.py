@@ -6,7 +6,7 @@ chose.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Final, Literal
@@ -116,12 +116,13 @@ class PriceBook:
         Raises:
             UnknownPriceError: as `cost`.
         """
-        plain = ModelUsage(input_tokens=input_tokens, output_tokens=output_tokens)
-        most = self.cost(model, plain, provider=provider)
-        if model in self._own:
-            return most
-        written = replace(plain, cache_write_tokens=input_tokens)
-        return max(most, self.cost(model, written, provider=provider), key=lambda it: it.amount)
+        if (own := self._own.get(model)) is not None:
+            most = ModelUsage(input_tokens=input_tokens, output_tokens=output_tokens)
+            return _microcents(own.dollars(most))
+        found = bundled_price(model, provider)
+        if found is None:
+            return self._unknown(model)
+        return _microcents(found.most(input_tokens, output_tokens, datetime.now(tz=UTC)))
 
     def output_within(
         self,
