@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from inspect import BoundArguments, signature
+from dataclasses import replace
+from inspect import signature
 from typing import Any, Final
 
 import agents as sdk
@@ -10,11 +11,12 @@ import agents as sdk
 from runcycles.asked import Asked, calls_of
 from runcycles.calls import AsyncCall
 from runcycles_openai_agents.options import run_id
-from runcycles_openai_agents.refusals import STOPPING, RunStopped, settling
+from runcycles_openai_agents.refusals import STOPPING, RunStopped, Settling
 from runcycles_openai_agents.usage import TERMINAL, request_of, usage_in, usage_of
 
-ASKED: Final = signature(sdk.Model.get_response)
-"""What the SDK hands to a model."""
+ASKED: Final = signature(sdk.Model.get_response).parameters.values()
+PLACED: Final = tuple(each.name for each in ASKED if each.kind is each.POSITIONAL_OR_KEYWORD)[1:]
+"""What the SDK hands to a model by its place, in some calls, or by its name, in others."""
 
 
 class CyclesModel(sdk.Model):
@@ -51,20 +53,20 @@ class CyclesModel(sdk.Model):
 
     async def get_response(self, *given: Any, **named: Any) -> sdk.ModelResponse:
         """Ask, then let the model answer."""
-        model, asked = self.inner, ASKED.bind(self, *given, **named)
+        model, asked = self.inner, _by_name(given, named)
         call = await self._open(model, asked)
-        async with settling(call):
-            response = await model.get_response(*asked.args[1:], **asked.kwargs)
+        async with Settling(call):
+            response = await model.get_response(*_placed(asked), **asked)
             call.guard.result = response
             call.used(usage_of(response.usage))
         return response
 
     async def stream_response(self, *given: Any, **named: Any) -> AsyncIterator[Any]:
         """Ask, then pass the model's events on; settled before the last one is."""
-        model, asked = self.inner, ASKED.bind(self, *given, **named)
-        call = await self._open(model, asked, sdk.ModelSettings(include_usage=True))
-        async with settling(call):
-            events = model.stream_response(*asked.args[1:], **asked.kwargs)
+        model, asked = self.inner, _by_name(given, named)
+        call = await self._open(model, asked, include_usage=True)
+        async with Settling(call):
+            events = model.stream_response(*_placed(asked), **asked)
             async with aclosing(call.stream(events, usage_in)) as watched:
                 async for event in watched:
                     if getattr(event, "type", None) in TERMINAL:  # a listener may stop here
@@ -72,13 +74,15 @@ class CyclesModel(sdk.Model):
                             await call.settle()
                     yield event
 
-    async def _open(self, model: sdk.Model, asked: BoundArguments, *changes: Any) -> AsyncCall:
+    async def _open(self, model: sdk.Model, asked: dict[str, Any], **settings: Any) -> AsyncCall:
         """Reserve, and set the limit that makes the estimate a bound."""
-        request = request_of(model, asked.arguments)
+        request = request_of(model, asked)
         with STOPPING:
             call = await self._calls.model_async(request, agent=self._agent, run_id=run_id())
-        for change in (sdk.ModelSettings(max_tokens=call.max_tokens), *changes):
-            asked.arguments["model_settings"] = asked.arguments["model_settings"].resolve(change)
+        if call.max_tokens is not None:
+            settings["max_tokens"] = call.max_tokens
+        if settings:
+            asked["model_settings"] = replace(asked["model_settings"], **settings)
         return call
 
     def get_retry_advice(self, request: Any) -> sdk.ModelRetryAdvice | None:
@@ -103,6 +107,15 @@ class CyclesModel(sdk.Model):
         except Exception as exc:
             raise AttributeError(name) from exc
         return getattr(model, name)
+
+
+def _by_name(given: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    return {**dict(zip(PLACED, given, strict=False)), **named}
+
+
+def _placed(asked: dict[str, Any]) -> list[Any]:
+    """What has a place, taken out of there: a model may call these as it likes."""
+    return [asked.pop(name) for name in PLACED]
 
 
 class CyclesModelProvider(sdk.ModelProvider):

@@ -5,8 +5,8 @@ before it tries again. So whatever leaves this adapter is both: our error, with 
 fields, and an `AgentsException`.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final
 
@@ -58,13 +58,18 @@ def escalating() -> Iterator[None]:
         raise inside[0]
 
 
-@asynccontextmanager
-async def settling(call: AsyncCall) -> AsyncIterator[None]:
+class Settling:
     """Around a call that may run: settled once it ends, however that is."""
-    try:
-        yield
-    except BaseException as error:
-        await call.settle(error)
-        raise
-    with STOPPING:
-        await call.settle()
+
+    def __init__(self, call: AsyncCall) -> None:
+        self._call = call
+
+    async def __aenter__(self) -> None:
+        """Nothing is done before."""
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None:
+            await self._call.settle(error)
+            return
+        with STOPPING:
+            await self._call.settle()

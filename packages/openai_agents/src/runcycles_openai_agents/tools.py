@@ -10,7 +10,7 @@ from agents import CustomTool, FunctionTool
 from runcycles import DeniedError
 from runcycles.calls import CallGuards
 from runcycles_openai_agents.options import Refusal, run_id
-from runcycles_openai_agents.refusals import STOPPING, escalating, settling
+from runcycles_openai_agents.refusals import STOPPING, Settling, escalating
 
 T = TypeVar("T", bound=FunctionTool | CustomTool)
 
@@ -33,7 +33,7 @@ def guarded_tool(tool: T, calls: CallGuards, refusal: Refusal, agent: str) -> T:
                 if refusal == "stop":
                     raise
                 return f"The tool {name} did not run; it is not permitted: {error}"
-        async with settling(call):
+        async with Settling(call):
             with escalating():
                 result = invoke(context, arguments)
                 call.guard.result = await result if isawaitable(result) else result

@@ -12,6 +12,7 @@ TERMINAL: Final = frozenset({"response.completed", "response.incomplete", "respo
 """The events that end a stream; each carries the whole response."""
 TOLD_OF_TOOLS: Final = ("name", "description", "params_json_schema")
 TOLD_OF_HANDOFFS: Final = ("tool_name", "tool_description", "input_json_schema")
+_written: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 def usage_of(used: Any) -> ModelUsage | None:
@@ -56,6 +57,4 @@ def request_of(model: Model | str, asked: dict[str, Any]) -> ModelRequest:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return value if isinstance(value, str) else _written(value)
