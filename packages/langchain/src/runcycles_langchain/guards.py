@@ -124,7 +124,8 @@ def _begun(method: Method, call: BaseCall[Any], item: Any, *args: Any, **given: 
     twin = _plain(item)
     if call.max_tokens is not None:
         limit = call.max_tokens // answers({"n": getattr(item, "n", None), **given})
-        own = {name: limit for name in LIMITS if name in type(item).model_fields}
+        fields = type(item).model_fields
+        own = {name: limit for name in LIMITS if name in fields}
         object.__setattr__(twin, "__dict__", {**twin.__dict__, **own})
         given |= {name: limit for name in LIMITS if given.get(name) is not None}
     return method(twin, *args, **given)

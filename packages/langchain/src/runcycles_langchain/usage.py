@@ -7,7 +7,7 @@ from typing import Any, Final
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import Generation
-from langchain_core.runnables.config import ensure_config
+from langchain_core.runnables.config import var_child_runnable_config
 
 from runcycles.calls import BaseCall, Call, ModelRequest
 from runcycles.pricing import ModelUsage, input_bound
@@ -24,8 +24,10 @@ ENDINGS: Final = ("finish_reason", "stop_reason", "done_reason")
 
 def caller_of(metadata: Mapping[str, Any] | None) -> dict[str, str | None]:
     """The agent that calls and the run it is in, as metadata or the run's config tell them."""
-    config = ensure_config()
-    told = {**config.get("configurable", {}), **config.get("metadata", {}), **(metadata or {})}
+    config = var_child_runnable_config.get() or {}
+    told: dict[str, Any] = {}
+    for each in (config.get("configurable"), config.get("metadata"), metadata):
+        told.update(each or {})
     agent = told.get("lc_agent_name") or told.get("agent")
     run_id = told.get("run_id") or told.get("thread_id")
     return {"agent": str(agent) if agent else None, "run_id": str(run_id) if run_id else None}
@@ -59,11 +61,14 @@ def answers(settings: Mapping[str, Any]) -> int:
 def _text(value: Any) -> str:
     if isinstance(value, BaseMessage):
         value = value.model_dump(exclude=UNSENT, exclude_defaults=True)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_json)
+    return value if isinstance(value, str) else _written(value)
 
 
 def _json(value: Any) -> Any:
     return getattr(value, "model_json_schema", lambda: str(value))()
+
+
+_written: Final = json.JSONEncoder(ensure_ascii=False, default=_json).encode
 
 
 def usage_of(told: Mapping[str, Any] | None) -> ModelUsage | None:
