@@ -88,7 +88,7 @@ class BundledPrice:
         return self._tariff(at).dollars(input_tokens, output_tokens, cached, written)
 
     def most(self, input_tokens: int, output_tokens: int, at: datetime) -> Decimal:
-        """The most a call can cost: nothing of its input comes from a cache, or all goes into one."""
+        """The most a call can cost: nothing of its input is from a cache, or all goes into one."""
         tariff = self._tariff(at)
         return max(
             tariff.dollars(input_tokens, output_tokens, 0, 0),

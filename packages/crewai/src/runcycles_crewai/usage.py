@@ -41,11 +41,12 @@ def request_of(llm: BaseLLM, messages: Any, tools: Any) -> ModelRequest:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=_schema)
+    return value if isinstance(value, str) else _written(value)
 
 
 def _schema(value: Any) -> str:
     """A tool that is still an object, as CrewAI describes it to a model."""
     return str(getattr(value, "formatted_description", value))
+
+
+_written: Final = json.JSONEncoder(ensure_ascii=False, default=_schema).encode
