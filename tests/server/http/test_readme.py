@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runcycles import wire
 from runcycles.errors import ErrorCode
-from runcycles_server.http import connection
+from runcycles_server.http import bodies, connection
 from runcycles_server.http.endpoint import Access, Plane
 from runcycles_server.http.exchange import MAX_BODY_BYTES
 from runcycles_server.http.openapi import possible_errors
@@ -56,6 +56,9 @@ def test_the_page_says_the_limits_that_hold() -> None:
     assert shown["… its time"] == (
         f"{times}, and 1 s more for each KiB, up to {connection.MAX_BODY_S:.0f} s"
     )
+    ordinary = f"{bodies.ORDINARY_BYTES // kib} KiB"
+    together = shown[f"unanswered bodies of all connections, beyond {ordinary} of each"]
+    assert together == f"{bodies.MAX_KEPT_BYTES // kib // kib} MiB"
     ahead = shown["requests sent ahead of their answers"]
     assert ahead == str(connection.MAX_SENT_AHEAD)
     assert shown["answers that are not read"] == f"{connection.MAX_UNREAD_S:.0f} s"

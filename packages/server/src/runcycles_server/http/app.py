@@ -69,7 +69,7 @@ class App:
         except ClientGoneError:
             exchange.error_code = "CLIENT_GONE"
         except StoreOverloadedError:
-            await self._refuse(exchange, overloaded())
+            await self._refuse(exchange, overloaded().problem)
         except StoreError as problem:
             logger.exception("request %s: the store failed", exchange.request_id)
             await self._refuse(exchange, store_failed(), problem)

@@ -20,6 +20,7 @@ from runcycles import wire
 from runcycles.errors import CyclesProtocolError
 from runcycles.ids import random_hex
 from runcycles_server.http import whole_answers
+from runcycles_server.http.bodies import ORDINARY_BYTES, TURNED_AWAY, Bodies
 from runcycles_server.http.problems import (
     head_too_large,
     not_http,
@@ -69,11 +70,16 @@ class Connection(HttpToolsProtocol):
     _piece_ended_one = False
     _body_since = 0.0
     _body_bytes = 0
+    _kept_bytes = 0
+    _counted_bytes = 0
     _unread_since = inf
     _closing_since = inf
 
-    def __init__(self, *arguments: Any, most: int = MAX_CONNECTIONS, **named: Any) -> None:
+    def __init__(
+        self, *arguments: Any, bodies: Bodies, most: int = MAX_CONNECTIONS, **named: Any
+    ) -> None:
         super().__init__(*arguments, **named)
+        self.bodies = bodies
         self._most = most
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -89,6 +95,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
         self.pipeline.clear()
+        self._keep(0)
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of a request arrived."""
@@ -133,6 +140,15 @@ class Connection(HttpToolsProtocol):
         self._body_bytes += len(body)
         earned_s = min(MAX_HEAD_S + self._body_bytes / MIN_BODY_PACE, MAX_BODY_S)
         self._overdue_at = self._body_since + earned_s
+        if self.cycle.response_complete:
+            return  # nobody reads it any more
+        kept = self._kept_bytes + len(body)
+        if kept > ORDINARY_BYTES and not self._keep(kept):
+            scope: Any = self.scope
+            scope[TURNED_AWAY] = True
+            self.cycle.message_event.set()  # for whoever waits for more of it
+            return
+        self._kept_bytes = kept
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -146,6 +162,9 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """A request is answered; what was sent ahead comes next, and only then more is read."""
         has_more = bool(self.pipeline)
+        self._kept_bytes = sum(len(cycle.body) for cycle, _ in self.pipeline) if has_more else 0
+        if self._counted_bytes:
+            self._keep(self._kept_bytes)
         super().on_response_complete()
         if has_more:
             self.flow.pause_reading()
@@ -176,6 +195,14 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         elif now > self._overdue_at:
             self.transport.close()
+
+    def _keep(self, size: int) -> bool:
+        """Count what is kept from now on of what is not answered yet, if there is room for it."""
+        beyond = max(0, size - ORDINARY_BYTES)
+        if not self.bodies.add(beyond - self._counted_bytes):
+            return False
+        self._kept_bytes, self._counted_bytes = size, beyond
+        return True
 
     def _refuse(self, refusal: CyclesProtocolError) -> None:
         if self.transport.is_closing():

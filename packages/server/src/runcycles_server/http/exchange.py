@@ -19,8 +19,14 @@ from runcycles.ledger.state import frozen_record
 from runcycles.ops import Allowed, Denied
 from runcycles.types import Verdict
 from runcycles_server.governance.audit.deeds import Actor
+from runcycles_server.http.bodies import TURNED_AWAY
 from runcycles_server.http.correlation import given_trace_id
-from runcycles_server.http.problems import body_too_large, retry_after, wrong_media_type
+from runcycles_server.http.problems import (
+    body_too_large,
+    overloaded,
+    retry_after,
+    wrong_media_type,
+)
 from runcycles_server.http.whole_answers import taken
 
 Header = tuple[bytes, bytes]
@@ -151,7 +157,7 @@ class Exchange:
         """The whole body, if it says it is JSON and is not too large.
 
         Raises:
-            CyclesProtocolError: 415 or 413, without reading more than the limit.
+            CyclesProtocolError: 415 or 413, without reading more than the limit, or 429.
             ClientGoneError: the client hung up.
         """
         media_type = self.headers.get(b"content-type", b"application/json")
@@ -166,6 +172,8 @@ class Exchange:
             if message["type"] == "http.disconnect":
                 raise ClientGoneError
             body += message.get("body", b"")
+            if TURNED_AWAY in self.scope:
+                raise overloaded()
             if len(body) > MAX_BODY_BYTES:
                 raise body_too_large(MAX_BODY_BYTES)
             more = message.get("more_body", False)

@@ -82,13 +82,13 @@ def not_http() -> CyclesProtocolError:
     return refusal(ErrorCode.INVALID_REQUEST, "This is not an HTTP/1.1 request")
 
 
-def overloaded() -> Problem:
-    """More waits for the store than it answers in time."""
+def overloaded() -> CyclesProtocolError:
+    """More waits for the store than it answers in time, or more is sent than can be kept."""
     return refusal(
         ErrorCode.LIMIT_EXCEEDED,
         "This server has more to do than it can and nothing was changed; ask again in a moment",
         retry_after_ms=1_000,
-    ).problem
+    )
 
 
 def too_often(wait_ms: int) -> CyclesProtocolError:

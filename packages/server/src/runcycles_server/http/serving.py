@@ -22,6 +22,7 @@ from runcycles_server.governance.operator import Operator
 from runcycles_server.http.access_log import access_log_to
 from runcycles_server.http.app import App
 from runcycles_server.http.auth import Gate
+from runcycles_server.http.bodies import Bodies
 from runcycles_server.http.connection import KEEP_ALIVE_S, Connection, drop_overdue
 from runcycles_server.http.endpoint import Service
 from runcycles_server.http.files import most_connections
@@ -93,7 +94,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=cast("Any", partial(Connection, most=most_connections())),
+                http=cast("Any", partial(Connection, bodies=Bodies(), most=most_connections())),
                 ws="none",
                 lifespan="off",
                 log_config=None,
