@@ -132,6 +132,39 @@ def _a_check() -> Check:
     return next(each for each in CHECKS if isinstance(each, Check))
 
 
+# ── a code that ours does not need ──────────────────────────────────────────────────────────────
+
+
+async def debt_called(code: str, *, is_marked: bool) -> None:
+    """Judge a server that calls debt without a limit so, and marks its scope or does not."""
+
+    async def tamper(asked: Asked, forward: Forward) -> Answered:
+        answer = await forward(asked)
+        if asked.is_reserve and answer.refuses("OVERDRAFT_LIMIT_EXCEEDED"):
+            return answer.saying({**answer.said, "error": code})
+        if asked.path == "/v1/balances" and not is_marked:
+            rows = [{**row, "is_over_limit": False} for row in answer.said["balances"]]
+            return answer.saying({**answer.said, "balances": rows})
+        return answer
+
+    check = next(each for each in CHECKS if each.requirement == "GC-BUDGET-017")
+    assert isinstance(check, Check)
+    async with opened() as app, _http(Tampered(app, tamper)) as http:
+        await check.run(await AdminProvisioner(http, http, ADMIN_KEY).stand(check, lambda _: None))
+
+
+async def test_debt_without_a_limit_may_have_the_code_of_its_own() -> None:
+    await debt_called("DEBT_OUTSTANDING", is_marked=False)
+
+
+@pytest.mark.parametrize(
+    ("code", "is_marked"), [("DEBT_OUTSTANDING", True), ("BUDGET_EXCEEDED", False)]
+)
+async def test_debt_by_another_name_is_noticed(code: str, *, is_marked: bool) -> None:
+    with pytest.raises(ViolationError, match=f"the answer is 409 {code}"):
+        await debt_called(code, is_marked=is_marked)
+
+
 # ── checks that go wrong ────────────────────────────────────────────────────────────────────────
 
 

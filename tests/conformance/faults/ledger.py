@@ -97,6 +97,16 @@ def hides_debt(asked: Asked, answer: Answered) -> Answered:
     return answer.saying({**answer.said, "balances": rows})
 
 
+async def lends_to_whoever_owes_without_a_limit(asked: Asked, forward: Forward) -> Answered:
+    answer = await forward(asked)
+    if not asked.is_reserve or not answer.refuses("OVERDRAFT_LIMIT_EXCEEDED"):
+        return answer
+    query = f"tenant={asked.said['subject']['tenant']}"
+    balances = replace(asked, method="GET", path="/v1/balances", query=query, body=b"")
+    (root,) = (await forward(balances)).said["balances"]
+    return made_up(asked) if "debt" in root and "overdraft_limit" not in root else answer
+
+
 def does_not_say_what_it_capped(asked: Asked, answer: Answered) -> Answered:
     return answer.without("charged") if asked.path == "/v1/events" and answer.is_ok else answer
 
@@ -147,6 +157,7 @@ FAULTS = {
         "RT-COMMIT-010 RT-COMMIT-011 RT-EVENT-007 RT-SHAPE-011 GC-BUDGET-010 "
         "GC-FUND-004 GC-FUND-005 GC-FUND-007",
     ),
+    "lends to whoever owes": Broken(always(lends_to_whoever_owes_without_a_limit), "GC-BUDGET-017"),
     "does not say what it capped": Broken(
         answering(does_not_say_what_it_capped), "RT-EVENT-005 RT-EVENT-012"
     ),

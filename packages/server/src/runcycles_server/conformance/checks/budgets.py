@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from runcycles_server.conformance.checks.tenants import governed_pages
-from runcycles_server.conformance.expecting import done, expect, refused, same
+from runcycles_server.conformance.expecting import denied, done, expect, refused, same
 from runcycles_server.conformance.registry import Topic
 from runcycles_server.conformance.setups import POOR, STRANGER, Budget, budgets
 from runcycles_server.conformance.stand import ABSENT, Stand, tokens
@@ -190,6 +190,22 @@ async def a_replay_wins_over_a_freeze(stand: Stand) -> None:
     same(again["reservation_id"], first["reservation_id"], "reservation_id of the replay")
     done(await stand.post("/v1/events", spent), 201)
     refused(await stand.record(10), 409, "BUDGET_FROZEN")
+
+
+@check("GC-BUDGET-017", budgets(Budget(allocated=100, overdraft_limit=50)))
+async def debt_without_any_limit_stops_reservations(stand: Stand) -> None:
+    done(await stand.record(120, overage_policy="ALLOW_WITH_OVERDRAFT"), 201)
+    done(await stand.govern_budget("POST", "/fund", _credit(100), tenant_id=stand.tenant))
+    done(await stand.govern_budget("PATCH", "", {"overdraft_limit": tokens(0)}))
+    await stand.shows(remaining=80, debt=20)
+    answer, code = await stand.reserve(1), "OVERDRAFT_LIMIT_EXCEEDED"
+    if not await stand.is_over_limit() and answer.code != code:  # the mark may be left out
+        code = "DEBT_OUTSTANDING"
+    refused(answer, 409, code)
+    denied(await stand.reserve(1, dry_run=True))
+    repaid = {"operation": "REPAY_DEBT", "amount": tokens(20)}
+    done(await stand.govern_budget("POST", "/fund", repaid, tenant_id=stand.tenant))
+    await stand.held(1)
 
 
 def _credit(amount: int) -> dict[str, Any]:
