@@ -182,7 +182,8 @@ class BatchRunner:
                     continue
                 asked.reply, asked.error = outcome.reply, None
                 for record in outcome.changes:
-                    known[record.key] = dirty[record.key] = record
+                    key = record.key
+                    known[key] = dirty[key] = record
             if not needing:
                 return dirty
             waiting, wanted = needing, needed
