@@ -129,7 +129,7 @@ async def test_a_full_disk_fails_the_batch_and_the_next_one_may_fit_again(tmp_pa
     small = a_reservation("rsv-small")
     problems = await together(*(writer.submit((), keeping(row)) for row in rows[1:]))
     assert [type(problem) for problem in problems] == [StoreError] * 8
-    assert "is full; nothing was changed: free some space and repeat" in str(problems[0])
+    assert "is full; nothing was changed: free some space and try again" in str(problems[0])
     assert [runner.get(row.key) for row in rows] == [rows[0], *[None] * 8]
     connection.execute(f"PRAGMA max_page_count = {pages * 100}")
     runner.check()

@@ -60,6 +60,16 @@ def test_a_first_start_that_is_killed_leaves_nothing_that_refuses_the_next(tmp_p
     assert {"cycles.db", "cycles.db-wal", "cycles.db-shm", "cycles.db.lock"} in lefts
 
 
+def test_a_first_start_that_finds_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "cycles.db"
+    cramped = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)){START}"
+    command = [sys.executable, "-c", cramped, f"sqlite:///{path}"]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert f"StoreError: the disk that holds {path} failed" in ended.stderr
+    assert names(tmp_path) == {"cycles.db.lock"}
+    asyncio.run(start(path))
+
+
 def test_a_new_database_gets_its_name_only_once_it_is_on_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "cycles.db"
     path.parent.mkdir()

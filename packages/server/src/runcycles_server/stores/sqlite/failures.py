@@ -61,8 +61,8 @@ def translated(problem: BaseException, path: Path) -> StoreError:
         )
     if kind == sqlite3.SQLITE_FULL:
         return StoreError(
-            f"the disk that holds {path} is full; nothing was changed: free some space and repeat "
-            "the request"
+            f"the disk that holds {path} is full; nothing was changed: free some space and "
+            "try again"
         )
     if kind == sqlite3.SQLITE_IOERR:
         return StoreError(

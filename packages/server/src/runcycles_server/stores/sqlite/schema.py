@@ -66,7 +66,8 @@ def migrate(connection: sqlite3.Connection, steps: Sequence[tuple[int, str]] | N
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
         raise
 
 
