@@ -2,6 +2,7 @@
 
 from dataclasses import astuple
 from datetime import UTC, datetime
+from math import ceil
 
 import pytest
 from genai_prices import Usage
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from runcycles.bundled_prices import BundledPrice, bundled_price
 from runcycles.pricing import ModelUsage
+from runcycles.types import MICROCENTS_PER_USD
 
 MODELS = [(provider, model) for provider in get_snapshot().providers for model in provider.models]
 MOMENTS = st.integers(1_700_000_000, 1_800_000_000).map(lambda at: datetime.fromtimestamp(at, UTC))
@@ -48,14 +50,14 @@ def test_every_bundled_model_costs_what_the_library_says(
     )
     expected = model.calc_price(told, provider, genai_request_timestamp=at).total_price
     counts: tuple[int, int, int, int] = astuple(usage)
-    assert BundledPrice(model).dollars(*counts, at) == expected
+    assert BundledPrice(model).microcents(*counts, at) == ceil(expected * MICROCENTS_PER_USD)
 
 
 def test_each_tier_has_its_own_rates_in_whatever_order_they_are_asked_for() -> None:
     price, at = bundled_price("gemini-2.5-pro", "google"), datetime.now(tz=UTC)
     assert price is not None
     long, short, long_again = (
-        price.dollars(count, 0, 0, 0, at) / count for count in (200_001, 200_000, 300_000)
+        price.microcents(count, 0, 0, 0, at) / count for count in (200_001, 200_000, 300_000)
     )
     assert long == long_again == 2 * short
 
@@ -64,7 +66,7 @@ def test_more_from_the_cache_than_went_in_is_no_usage() -> None:
     price = bundled_price("gpt-4o", "openai")
     assert price is not None
     with pytest.raises(ValueError, match="cannot exceed"):
-        price.dollars(10, 0, 11, 0, datetime.now(tz=UTC))
+        price.microcents(10, 0, 11, 0, datetime.now(tz=UTC))
 
 
 def test_an_unknown_model_has_no_bundled_price() -> None:

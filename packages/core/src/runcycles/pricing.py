@@ -95,18 +95,18 @@ class PriceBook:
             UnknownPriceError: nobody knows the model's price and `unknown_price` is "deny".
         """
         if (own := self._own.get(model)) is not None:
-            return _microcents(own.dollars(usage))
+            return _amount(_microcents(own.dollars(usage)))
         found = bundled_price(model, provider)
         if found is None:
             return self._unknown(model)
-        dollars = found.dollars(
+        microcents = found.microcents(
             usage.input_tokens,
             usage.output_tokens,
             usage.cached_tokens,
             usage.cache_write_tokens,
             at or datetime.now(tz=UTC),
         )
-        return _microcents(dollars)
+        return _amount(microcents)
 
     def bound(
         self, model: str, *, input_tokens: int, output_tokens: int, provider: str | None = None
@@ -118,11 +118,11 @@ class PriceBook:
         """
         if (own := self._own.get(model)) is not None:
             most = ModelUsage(input_tokens=input_tokens, output_tokens=output_tokens)
-            return _microcents(own.dollars(most))
+            return _amount(_microcents(own.dollars(most)))
         found = bundled_price(model, provider)
         if found is None:
             return self._unknown(model)
-        return _microcents(found.most(input_tokens, output_tokens, datetime.now(tz=UTC)))
+        return _amount(found.most(input_tokens, output_tokens, datetime.now(tz=UTC)))
 
     def output_within(
         self,
@@ -167,6 +167,9 @@ OVERHEAD_PER_MESSAGE: Final = 16
 """Tokens that a provider may add for roles and separators; published figures are below 8."""
 
 
-def _microcents(dollars: Decimal) -> Amount:
-    exact = (dollars * MICROCENTS_PER_USD).to_integral_value(rounding=ROUND_CEILING)
-    return Amount(unit=Unit.USD_MICROCENTS, amount=min(int(exact), INT64_MAX))
+def _microcents(dollars: Decimal) -> int:
+    return int((dollars * MICROCENTS_PER_USD).to_integral_value(rounding=ROUND_CEILING))
+
+
+def _amount(microcents: int) -> Amount:
+    return Amount(unit=Unit.USD_MICROCENTS, amount=min(microcents, INT64_MAX))
