@@ -28,7 +28,16 @@ from tests.benchmarks.adapters import adapters
 from tests.benchmarks.at_size import KEYS, STORED, lists, purging, stored
 from tests.benchmarks.frameworks import FRAMEWORKS
 from tests.benchmarks.governing import BUDGETS, COUNTS, policies, stops
-from tests.benchmarks.loads import CONNECTIONS, SCOPES, TENANTS, scopes, tenants, throughput
+from tests.benchmarks.loads import (
+    CONNECTIONS,
+    GOVERNED,
+    SCOPES,
+    TENANTS,
+    governing,
+    scopes,
+    tenants,
+    throughput,
+)
 from tests.benchmarks.stand import TENANT, Target, authority, echo
 
 CALLS = 500
@@ -36,6 +45,7 @@ ACTION = Action(kind="llm.completion", name="gpt-4o")
 Advance = Callable[[], None]
 PARTS = {
     "throughput": 2 * len(CONNECTIONS),
+    "governing": len(GOVERNED),
     "scopes": len(SCOPES),
     "tenants": len(TENANTS),
     "stored": len(KEYS),
@@ -144,7 +154,7 @@ def show(console: Console, found: dict[str, Any]) -> None:
                 f"{row['median_batch']:.0f}",
             )
         console.print(table)
-    for part in ("scopes", "tenants", "stored", "lists", "purging"):
+    for part in ("governing", "scopes", "tenants", "stored", "lists", "purging"):
         if rows := found.get(part):
             console.print(f"[bold]{part}[/bold]", json.dumps(rows, indent=2))
     if http := found.get("latency"):
@@ -190,7 +200,9 @@ def keep_frameworks_quiet() -> None:
 
 def needs_wrk(parts: list[str]) -> bool:
     """Whether one of these parts is measured under load."""
-    return not {"throughput", "scopes", "tenants", "stored", "purging"}.isdisjoint(parts)
+    return not {"throughput", "governing", "scopes", "tenants", "stored", "purging"}.isdisjoint(
+        parts
+    )
 
 
 def main() -> None:
@@ -223,6 +235,7 @@ def main() -> None:
 
         measured: dict[str, Callable[[], dict[str, Any]]] = {
             "throughput": lambda: throughput(wanted.rounds, wanted.seconds, advance),
+            "governing": lambda: governing(wanted.rounds, wanted.seconds, advance),
             "scopes": lambda: scopes(wanted.rounds, wanted.seconds, advance),
             "tenants": lambda: tenants(wanted.rounds, wanted.seconds, advance),
             "stored": lambda: stored(wanted.rounds, wanted.seconds, advance),

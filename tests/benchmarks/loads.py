@@ -24,6 +24,7 @@ from tests.benchmarks.stand import (
 CONNECTIONS = (1, 8, 32, 50, 100, 200)
 SCOPES = (1, 2, 3, 4, 5, 6)
 TENANTS = (1, 1_000)
+GOVERNED = (32, 200)
 USUAL = 32
 """Connections, where something else is varied."""
 Advance = Callable[[], None]
@@ -64,6 +65,29 @@ def _against(yardstick: Load, cycles: Load) -> dict[str, float]:
         "reserve_cpu_us": round(cycles.cpu_us),
         "cpu_ratio": round(yardstick.cpu_us / cycles.cpu_us, 2) if cycles.cpu_us else 0.0,
     }
+
+
+def governing(rounds: int, seconds: int, advance: Advance) -> dict[str, Any]:
+    """Reservations a second under a narrow key and a policy of two quotas, against neither."""
+    found: dict[tuple[int, bool], list[Load]] = {}
+    for _ in range(rounds):
+        for connections in GOVERNED:
+            for is_governed in (False, True):
+                with authority() as server:
+                    target = governed(server) if is_governed else server
+                    load = press(target, connections=connections, seconds=seconds)
+                    found.setdefault((connections, is_governed), []).append(load)
+            advance()
+    rows: dict[str, Any] = {}
+    for connections in GOVERNED:
+        without, under = (middle(found[connections, is_governed]) for is_governed in (False, True))
+        rows[str(connections)] = {
+            "without_per_s": round(without.rate),
+            "under_per_s": round(under.rate),
+            "ratio": round(under.rate / without.rate, 2),
+            "cpu_ratio": round(without.cpu_us / under.cpu_us, 2) if under.cpu_us else 0.0,
+        }
+    return rows
 
 
 def scopes(rounds: int, seconds: int, advance: Advance) -> dict[str, Any]:
