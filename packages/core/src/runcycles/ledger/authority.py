@@ -37,14 +37,13 @@ from runcycles.ledger.policies import (
     policies_key,
 )
 from runcycles.ledger.state import Key, Need, Reservation, Snapshot, Tenant, frozen_record
-from runcycles.ledger.windows import bucket_of
+from runcycles.ledger.windows import bucket_of, letters_of, minute_of
 from runcycles.ops import Decide, Record, Refused, Reserve, Subjected
 from runcycles.scopes import effective_lineage
 from runcycles.types import Action, ObserveMode, QuotaWindow, RiskClass
 
 RUN_ID: Final = "run_id"
 """The dimension of a subject that says to which run a question belongs."""
-_RUN: Final = QuotaWindow.PER_RUN
 _MINUTE: Final = QuotaWindow.PER_MINUTE
 _NO_LIMITS: Final = RateLimits()
 _FILTERS: Final = ("host", "recipient_domain", "resource_type")
@@ -141,7 +140,7 @@ def _under_policy(
     kind, policy = op.action.kind, match.policy
     limits = _limits(match, tenant, op.action, seen.risk_class, known)
     run_id = (op.subject.dimensions or {}).get(RUN_ID)
-    if not run_id and [limit for limit in limits if limit.quota.window is _RUN]:
+    if not run_id and [limit for limit in limits if not limit.letters]:
         return replace(seen, refusal=run_id_missing(policy, kind))
     if kind in policy.denied_action_kinds:
         return replace(seen, refusal=kind_denied(match, kind))
@@ -150,7 +149,8 @@ def _under_policy(
     per_minute = (policy.rate_limits or _NO_LIMITS).max_reservations_per_minute
     if not limits and per_minute is None:
         return seen
-    keys = [(*limit.place, _bucket(limit.quota, run_id, snapshot.now_ms)) for limit in limits]
+    minute, run = minute_of(snapshot.now_ms), run_id or ""
+    keys = [(*each.place, minute[: each.letters] if each.letters else run) for each in limits]
     rate_key = None if per_minute is None else _rate_key(snapshot, match, tenant, RESERVATIONS)
     if missing := snapshot.missing((*keys, rate_key) if rate_key else tuple(keys)):
         return Need(missing)
@@ -201,7 +201,8 @@ def _limits(
         of_kind = [quota for quota in of_kind if _lets_in(quota, said)]
     tightest: dict[Key, Limit] = {}
     for quota in of_class + of_kind:
-        limit = Limit(place=_place(match, tenant, quota), quota=quota)
+        place, letters = _place(match, tenant, quota), letters_of(quota.window)
+        limit = Limit(place=place, quota=quota, letters=letters)
         before = tightest.get(limit.place)
         if before is None or quota.max_calls < before.quota.max_calls:
             tightest[limit.place] = limit
@@ -209,11 +210,6 @@ def _limits(
     if not is_selective and len(match.limits) < MAX_KINDS_KEPT:
         match.limits[action.kind, risk_class] = found
     return found
-
-
-def _bucket(quota: Quota, run_id: str | None, now_ms: int) -> str:
-    """Which window, or which run, a quota counts in now."""
-    return run_id or "" if quota.window is _RUN else bucket_of(quota.window, now_ms)
 
 
 def _place(match: Match, tenant: str, quota: Quota) -> Key:

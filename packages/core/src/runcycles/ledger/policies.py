@@ -129,11 +129,12 @@ class Policy:
 class Limit:
     """A quota that counts some kind of action, and where it counts: its counter but for the bucket.
 
-    `place` begins the counter's key.
+    `place` begins the counter's key; what ends it is the run, or so many letters of this minute.
     """
 
     place: Key
     quota: Quota
+    letters: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

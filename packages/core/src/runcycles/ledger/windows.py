@@ -35,7 +35,12 @@ _KEPT_MS: Final = {
 
 def bucket_of(window: QuotaWindow, now_ms: int) -> str:
     """The window of the clock that this moment lies in: `2026-04-09T14` is an hour."""
-    return minute_of(now_ms)[: _LETTERS[_LENGTHS_MS[window]]]
+    return minute_of(now_ms)[: letters_of(window)]
+
+
+def letters_of(window: QuotaWindow) -> int:
+    """How much of a minute's name tells this window of the clock from others; 0 for a run."""
+    return 0 if window is QuotaWindow.PER_RUN else _LETTERS[_LENGTHS_MS[window]]
 
 
 def next_begins_ms(window: QuotaWindow, now_ms: int) -> int:
