@@ -7,7 +7,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 150, 60, 56
+LEFT, RIGHT, TOP, BOTTOM = 70, 100, 78, 56
 COLOURS = ("#d1480b", "#0969b8", "#1a7f37")
 DASHES = ("", "9 5", "2 4")
 STYLE = """
@@ -37,14 +37,15 @@ def draw(title: str, x_name: str, y_name: str, curves: Curves) -> str:
         f'<rect class="page" x=".5" y=".5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="8"/>',
         f'<text class="title" x="20" y="32">{escape(title)}</text>',
         _text(LEFT + (WIDTH - LEFT - RIGHT) / 2, HEIGHT - 14, x_name, "middle"),
-        _text(LEFT - 8, TOP - 10, y_name, "middle"),
+        _text(20, TOP - 22, y_name, "start"),
     ]
     for step in range(5):
         value = top * step / 4
         left, height = place(xs[0], value)
         right = WIDTH - RIGHT
         body.append(f'<path class="grid" d="M{left} {height}H{right}"/>')
-        body.append(_text(LEFT - 8, height + 4, f"{value:,.4g}", "end"))
+        words = f"{value:,.0f}" if value.is_integer() else f"{value:g}"
+        body.append(_text(LEFT - 8, height + 4, words, "end"))
     body += [_text(place(x, 0)[0], HEIGHT - BOTTOM + 20, f"{x:,}", "middle") for x in xs]
     for number, (name, curve) in enumerate(curves.items()):
         points = [place(x, y) for x, y in sorted(curve.items())]
@@ -71,7 +72,7 @@ def keep(found: Mapping[str, Any], folder: Path) -> None:
             "Requests a second, by connections",
             "connections",
             "a second",
-            {"echo": _of(rows, "echo_per_s"), "reserve": _of(rows, "reserve_per_s")},
+            {"reserve": _of(rows, "reserve_per_s"), "echo": _of(rows, "echo_per_s")},
         )
         pictures["bench-latency"] = draw(
             "Latency of a durable reservation, by connections",
