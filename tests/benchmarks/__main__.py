@@ -11,6 +11,7 @@ import os
 import platform
 import shutil
 import sqlite3
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -205,20 +206,28 @@ def needs_wrk(parts: list[str]) -> bool:
     )
 
 
-def main() -> None:
-    keep_frameworks_quiet()
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
+    """What is wanted; ends the program where that cannot be."""
     parser = argparse.ArgumentParser(prog="poe bench", description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all where none is named")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3, help="of each run of wrk")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--plots", type=Path, help="also draw them in this folder, as SVG")
-    wanted = parser.parse_args()
-    parts = wanted.parts or list(PARTS)
-    if unknown := set(parts) - set(PARTS):
+    wanted = parser.parse_args(arguments)
+    wanted.parts = wanted.parts or list(PARTS)
+    if unknown := set(wanted.parts) - set(PARTS):
         parser.error(f"{', '.join(unknown)} is no part; the parts are {', '.join(PARTS)}")
+    return wanted
+
+
+def main() -> None:
+    keep_frameworks_quiet()
+    wanted = parsed()
+    parts = wanted.parts
     if needs_wrk(parts) and shutil.which("wrk") is None:
-        parser.exit(3, "poe bench needs wrk: apt-get install wrk, or brew install wrk\n")
+        print("poe bench needs wrk: apt-get install wrk, or brew install wrk", file=sys.stderr)
+        sys.exit(3)
     found: dict[str, Any] = {
         "machine": {
             "python": platform.python_version(),

@@ -15,10 +15,14 @@ import pytest
 
 from runcycles.ledger.lifecycle import TRANSITIONS, Step
 from runcycles.types import ReservationStatus
+from tests.benchmarks import __main__ as bench
 from tests.docs.blocks import Block, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "packages/core/README.md", "packages/server/README.md", "demos/README.md"]
+PAGES = [
+    *("README.md", "packages/core/README.md", "packages/server/README.md", "demos/README.md"),
+    "docs/performance.md",
+]
 ADAPTERS = ["langchain", "openai_agents", "crewai"]
 """Their pages need their frameworks and a scripted model; `tests/adapters` runs them."""
 BLOCKS = [block for page in PAGES for block in blocks(ROOT, page)]
@@ -94,6 +98,10 @@ def run_like_a_reader(words: list[str], dev: dict[str, str], folder: Path) -> No
     match words:
         case ["pip", "install", "uv"] | ["uv", "run", "poe", "test"]:
             assert shlex.join(words[-2:]) in (ROOT / ".ci/run").read_text(encoding="utf-8")
+        case ["uv", "run", "poe", "bench", *arguments]:
+            bench.parsed(arguments)  # measuring takes half an hour
+        case ["uv", "run", "python", *arguments]:
+            ran([sys.executable, *arguments], ROOT, dev)
         case ["uv", "run", "poe", task]:
             assert (
                 task in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["poe"]["tasks"]
