@@ -35,7 +35,6 @@ STOPS_TO_KILLS = 20
 
 def live(seed: int) -> Report:
     """One world, in a process of its own pool."""
-    gc.freeze()
     return simulate(seed, STEPS, "sqlite" if seed % ONE_FILE_IN == 0 else "memory")
 
 
@@ -43,7 +42,7 @@ def worlds(first: int, operations: int, seconds: float) -> Iterator[Report]:
     """Reports as they come, until enough was done or the time is over."""
     ends_at, seeds, done = time.monotonic() + seconds, count(first), 0
     workers = os.cpu_count() or 1
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=gc.freeze) as pool:
         running: set[Future[Report]] = {pool.submit(live, next(seeds)) for _ in range(workers * 2)}
         while running:
             finished, running = wait(running, return_when=FIRST_COMPLETED)

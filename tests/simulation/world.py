@@ -179,7 +179,16 @@ class World:
         self._skew_ms += LATER_S * 1_000
         while self.court.oracle.active() and not self.court.violations:
             await self._sweep_once()
+            await self._repair()
         await self.compare()
+
+    async def _repair(self) -> None:
+        """A server whose disk failed takes no more writes until somebody starts it again."""
+        try:
+            await self.server.store.check()
+        except StoreError:
+            self.server.crash()
+            await self.server.start()
 
     async def compare(self) -> None:
         """The whole store against the oracle."""
