@@ -1,5 +1,7 @@
 """An ordinary answer leaves in one write; what is not ordinary goes uvicorn's own way."""
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -73,6 +75,24 @@ def test_an_ordinary_answer_is_one_write() -> None:
     assert len(transport.written) == 1
     assert cycle.response_started
     assert cycle.response_complete
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_request_is_forgotten_at_once_where_the_way_to_answer_it_was_taken(
+    is_taken: bool,
+) -> None:
+    cycle = cycle_of()
+    offer(cycle)
+    scope: Any = cycle.scope
+    if is_taken:
+        assert taken(scope) is not None
+    left = weakref.ref(cycle)
+    gc.disable()
+    try:
+        del cycle, scope
+        assert (left() is None) is is_taken  # else it waits for the garbage collector
+    finally:
+        gc.enable()
 
 
 def gone(cycle: RequestResponseCycle) -> None:
